@@ -1,0 +1,129 @@
+/** The agent, put together by hand: which parts there are, what each is given, and the order in which they start. */
+import { join } from 'node:path';
+import type { Clock } from '../common/clock.ts';
+import { type Running, startAll } from '../common/lifecycle.ts';
+import type { Log } from '../common/log.ts';
+import { VERSION } from '../common/version.ts';
+import type { Answer, Ask } from '../protocol/messages.ts';
+import type { Config } from './config.ts';
+import { createUnits, type Units } from './converge/units.ts';
+import { createSweep } from './drift/sweep.ts';
+import { createWatch } from './drift/watch.ts';
+import { createExecutables } from './drivers/executables.ts';
+import { type Identity, openIdentity } from './identity.ts';
+import { createLink, type LinkHandlers } from './link/link.ts';
+import { createRunCheck } from './probe/check.ts';
+import { runChecks } from './probe/verify.ts';
+import { createDesired } from './state/desired.ts';
+import { createChecks } from './wiring/checks.ts';
+import { createDirector } from './wiring/director.ts';
+
+export interface AgentOptions {
+  config: Config;
+  clock: Clock;
+  log: Log;
+}
+
+/** Takes up the box as it is and keeps it as it should be, with or without a manager in reach. */
+export async function startAgent({ config, clock, log }: AgentOptions): Promise<Running> {
+  const identity = await openIdentity({ folder: join(config.paths.state, 'identity'), clock, log });
+  const { desired, checks, units, director, link } = wire({ config, identity, clock, log });
+  const sayDamage = () => {
+    const message = desired.damage();
+    if (message === null) return;
+    link.report({ type: 'alarm', code: 'store-damaged', subject: 'desired state', active: true, message });
+  };
+  return startAll(
+    [
+      { name: 'desired', start: desired.start },
+      { name: 'checks', start: async () => checks.stop },
+      { name: 'units', start: units.start },
+      { name: 'director', start: async () => director.start() },
+      { name: 'certificate', start: async () => identity.start() },
+      {
+        name: 'link',
+        start: async () => {
+          sayDamage();
+          return link.start();
+        },
+      },
+    ],
+    { clock, log },
+  );
+}
+
+function wire({ config, identity, clock, log }: AgentOptions & { identity: Identity }) {
+  const { node } = identity;
+  const { state, run } = config.paths;
+  const desired = createDesired({ folder: state, log });
+  const executables = createExecutables(config.executables);
+  const runCheck = createRunCheck({ clock, mayRun: executables.allows });
+  const handlers: LinkHandlers = {
+    applied: (keys) => {
+      units.applied(keys);
+      director.look();
+    },
+    pool: (pool) => director.poolState(pool),
+    lease: (lease) => director.lease(lease),
+    ask: (ask) => answer(ask),
+    hello: () => {
+      units.say();
+      checks.again();
+      director.connected();
+    },
+  };
+  const beat = () => ({ ok: isWell(units) });
+  const link = createLink({ identity, desired, handlers, beat, version: VERSION, clock, log });
+  const { report } = link;
+  const checks = createChecks({ runCheck, report, failed: (unit) => units.put(unit), clock, log });
+  const director = createDirector({ node, desired, run, runCheck, report, clock, log });
+  const units = createUnits({
+    ...{ node, config, desired, executables, report, clock, log },
+    runChecks: (list, how) => runChecks(list, { ...how, runCheck, clock }),
+    hooks: {
+      beforeReload: director.keep,
+      reloaded: director.look,
+      serving: (unit, resolved) => checks.set(unit, resolved ?? []),
+    },
+    watch: createWatch({ clock, log }),
+    sweep: createSweep({ ...config, clock }),
+    checkpoint: checkpointOf(process.env),
+  });
+  const answer = answerer({ units, hurry: () => [checks, director].forEach((part) => void part.hurry()) });
+  return { desired, checks, units, director, link };
+}
+
+/** All units are good and have seen the desired state as it is now; one that has not is asked to look. */
+function isWell(units: Units): boolean {
+  const states = units.state();
+  for (const { unit, current } of states) if (!current) units.put(unit);
+  return states.every(({ ok, current }) => ok && current);
+}
+
+/** What the manager may ask of this box: to look, to say, to try again; never to do anything new. */
+function answerer({ units, hurry }: { units: Units; hurry: () => void }): (ask: Ask) => Promise<Answer> {
+  const acts: Record<Ask['what'], () => Promise<Answer['units']>> = {
+    plan: units.plan,
+    retry: async () => {
+      await units.retry();
+      return [];
+    },
+    sweep: async () => {
+      units.sweep({ contents: true });
+      return [];
+    },
+    probe: async () => {
+      hurry();
+      return [];
+    },
+  };
+  return async ({ id, what }) => ({ id, what, units: await acts[what]() });
+}
+
+/** Lets a test end the process the hard way at a step: `EVENKEEL_KILL_AT=activate:begin`. Null in every other run. */
+function checkpointOf({ EVENKEEL_KILL_AT: at }: NodeJS.ProcessEnv) {
+  if (at === undefined) return undefined;
+  return (step: string, phase: string) => {
+    if (at === `${step}:${phase}`) process.kill(process.pid, 'SIGKILL');
+  };
+}

@@ -1,0 +1,101 @@
+/** Read-back: what the balancer really has of each member, joined over the backends of a service. Pure. */
+import type { Verdict } from '../../common/health/judge.ts';
+import type { Membership, Reason } from '../../common/health/membership.ts';
+import type { PoolReport } from '../../protocol/messages.ts';
+
+/** One server of one backend, as the balancer's driver reads it. */
+export interface ServerRow {
+  backend: string;
+  server: string;
+  admin: 'ready' | 'drain' | 'maint';
+  weight: number;
+  running: boolean;
+  sessions: number;
+  check: string;
+}
+
+export interface ActualMember {
+  /** What it was told by its backends: the strictest of them; null where one does not have it. */
+  admin: ServerRow['admin'] | null;
+  state: PoolReport['members'][number]['state'];
+  weight: number;
+  connections: number;
+  detail: string;
+}
+
+/** By node; one that a backend does not have yet is absent. */
+export function readBack(
+  backends: readonly string[],
+  nodes: readonly string[],
+  rows: readonly ServerRow[],
+): Map<string, ActualMember> {
+  const ours = new Map<string, ServerRow[]>(nodes.map((node) => [node, []]));
+  for (const row of rows) if (backends.includes(row.backend)) ours.get(row.server)?.push(row);
+  return new Map([...ours].map(([node, servers]) => [node, actualOf(servers, backends.length)]));
+}
+
+function actualOf(servers: readonly ServerRow[], wanted: number): ActualMember {
+  const connections = servers.reduce((sum, { sessions }) => sum + sessions, 0);
+  const is = (admin: ServerRow['admin']) => servers.some((server) => server.admin === admin);
+  if (servers.length < wanted)
+    return { admin: null, state: 'absent', weight: 0, connections, detail: 'not in the configuration yet' };
+  if (is('maint')) return { admin: 'maint', state: 'down', weight: 0, connections, detail: '' };
+  if (is('drain')) return { admin: 'drain', state: 'drain', weight: 0, connections, detail: '' };
+  const stopped = servers.find(({ running }) => !running);
+  if (stopped)
+    return {
+      admin: 'ready',
+      state: 'down',
+      weight: 0,
+      connections,
+      detail: `the balancer's own check: ${stopped.check}`,
+    };
+  return {
+    admin: 'ready',
+    state: 'up',
+    weight: Math.min(...servers.map(({ weight }) => weight)),
+    connections,
+    detail: '',
+  };
+}
+
+const sentences: Record<Reason, string> = {
+  well: '',
+  'no-opinion': 'no opinion: the probe decides',
+  'reports-set-aside': 'reports against it are set aside: too many at once',
+  'kept-for-the-pool': 'stays although reports speak against it: the pool would fall below its floor',
+  'report-failed': 'reports speak against it',
+  'held-down': 'held down after flapping',
+  'probe-failed': 'the probe of this director fails',
+  draining: 'draining',
+  drained: 'drained',
+  'drain-deadline': 'the deadline of the drain has passed',
+  maintenance: 'in maintenance',
+};
+
+/** The members of a pool report: what is there, and why it was wanted so. */
+export const reportMembers = (
+  decided: Membership,
+  actual: ReadonlyMap<string, ActualMember>,
+  probes: ReadonlyMap<string, Verdict>,
+): PoolReport['members'] =>
+  decided.members.map(({ node, reasons }) => {
+    const row = actual.get(node) ?? { state: 'absent' as const, weight: 0, connections: 0, detail: '' };
+    const why = [row.detail, ...reasons.map((reason) => sentences[reason])].filter((text) => text !== '');
+    return {
+      node,
+      state: row.state,
+      weight: row.weight,
+      connections: row.connections,
+      probe: probes.get(node) ?? 'unknown',
+      detail: why.join('; ').slice(0, 500),
+    };
+  });
+
+/** The members in the report of a balancer that does not answer. */
+export const membersUnknown = (
+  decided: Membership,
+  probes: ReadonlyMap<string, Verdict>,
+  why: string,
+): PoolReport['members'] =>
+  reportMembers(decided, new Map(), probes).map((member) => ({ ...member, detail: why.slice(0, 500) }));

@@ -1,0 +1,107 @@
+/** The box's own settings, agent.json in its state folder: root's word on what the agent may touch. Read once, at start. */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Static, Type } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { Value } from 'typebox/value';
+import { makeFolder, writeFileAtomic } from '../common/files.ts';
+import { EvenkeelError, messageOf } from '../protocol/errors.ts';
+import { problemsOf } from '../protocol/resource.ts';
+import { AbsolutePath, IPv4, OneOf, Strict } from '../protocol/values.ts';
+
+const Seconds = (value: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum: 86_400, default: value, description });
+
+/** Which address, folders and manager are this box's own is said when it joins; see identity. */
+const Config = Strict({
+  address: Type.Union([IPv4], { description: 'Where balancers and other nodes reach this box' }),
+  paths: Strict({ state: AbsolutePath, run: AbsolutePath, log: AbsolutePath }),
+  service: OneOf(['direct'], { default: 'direct', description: 'What starts and stops the daemons' }),
+  executables: Type.Record(Type.String({ pattern: '^[A-Za-z0-9._+-]{1,64}$' }), AbsolutePath, {
+    default: {},
+    description:
+      'What policies may run: name and absolute path. Over the defaults, as far as those are installed',
+  }),
+  onlyListed: Type.Boolean({
+    default: false,
+    description: 'Policies may run what `executables` lists and none of the defaults',
+  }),
+  places: Type.Array(AbsolutePath, {
+    default: [],
+    description: 'Folders outside the state folder in which policies may place links',
+  }),
+  sweepSeconds: Seconds(60, 'Between two comparisons of every file with what it should be'),
+  contentsSeconds: Seconds(300, 'Between two sweeps that read the contents as well'),
+  logLevel: OneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], { default: 'info' }),
+});
+export type Config = Static<typeof Config>;
+
+const validator = Compile(Config);
+const fileIn = (state: string) => join(state, 'agent.json');
+
+/** @throws EvenkeelError invalid-document with every problem, each with its place in the file */
+export async function readConfig(state: string): Promise<Config> {
+  const file = fileIn(state);
+  const written = await parsed(file);
+  const filled: unknown = Value.Default(Config, written);
+  if (!validator.Check(filled)) {
+    const problems = problemsOf(validator, filled, (path) => path);
+    throw new EvenkeelError('invalid-document', `${file} is not as it should be`, { problems });
+  }
+  const { executables, onlyListed } = filled;
+  return { ...filled, executables: onlyListed ? executables : { ...installed(), ...executables } };
+}
+
+async function parsed(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as unknown;
+  } catch (cause) {
+    throw new EvenkeelError('invalid-document', `${file} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Writes the file of a box that joins; settings that root has made in an earlier one stay. */
+export async function writeConfig(
+  state: string,
+  own: Pick<Config, 'address'> & { paths: { state: string; run: string; log: string } },
+): Promise<void> {
+  await makeFolder(state);
+  const before = existsSync(fileIn(state)) ? await parsed(fileIn(state)) : {};
+  const after = { ...(before as object), ...own };
+  await writeFileAtomic(fileIn(state), `${JSON.stringify(after, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** Daemons and checkers that policies are known to use. */
+const DEFAULTS = [
+  'apache2',
+  'apachectl',
+  'curl',
+  'exportfs',
+  'haproxy',
+  'keepalived',
+  'named-checkconf',
+  'nginx',
+  'rndc',
+  'sysctl',
+  'true',
+];
+const FOLDERS = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin', '/sbin', '/bin'];
+
+/** The defaults that this box has, with where they are. */
+function installed(): Record<string, string> {
+  const found = DEFAULTS.flatMap((name) => {
+    const path = FOLDERS.map((folder) => join(folder, name)).find(isExecutable);
+    return path === undefined ? [] : [[name, path] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false; // not installed there
+  }
+}

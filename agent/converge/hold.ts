@@ -1,0 +1,43 @@
+/** Holding back: which changed resources a unit goes on without, and when so many fail that it is held whole. */
+import { keyOf } from '../../protocol/resource.ts';
+import type { Hold, Versions } from '../state/memory.ts';
+import type { Pass } from './pass.ts';
+import type { Suspects } from './render.ts';
+
+/** The versions that take the place of what this pass holds back. */
+export function versionsHeld({ holding, unit, tools }: Pass): Versions {
+  const memory = tools.desired.unit(unit.name);
+  return new Map(
+    [...holding].map(([key, { serving }]) => [key, serving === 'nothing' ? null : memory.good(key)]),
+  );
+}
+
+/**
+ * Holds a resource back for the rest of this pass: at its last good version, or not at all where it has none or where
+ * that is the version that fails now.
+ */
+export function holdBack({ holding, unit, tools }: Pass, key: string, reason: string): void {
+  const memory = tools.desired.unit(unit.name);
+  const now = tools.desired.digest(key);
+  const good = memory.good(key)?.digest ?? null;
+  const failedAlready = holding.has(key) || memory.held().some((held) => keyOf(held) === key);
+  const serving = good === null || good === now || failedAlready ? 'nothing' : 'last-good';
+  holding.set(key, { digest: now, serving, reason });
+}
+
+/** Holds everything that changed at its last good version. */
+export const holdAll = (pass: Pass, keys: readonly string[], reason: string): Map<string, Hold> =>
+  new Map(keys.map((key) => [key, { digest: pass.tools.desired.digest(key), serving: 'last-good', reason }]));
+
+const LARGEST_PART = 1 / 5;
+
+/**
+ * Whether so many fail that the mistake is more likely elsewhere: more than one, and more than a fifth of what changed;
+ * of resources that did not change, more than a fifth of all.
+ */
+export function isTooMany(held: readonly string[], { items, shared }: Suspects, all: number): boolean {
+  const changed = new Set([...items, ...shared]);
+  const fresh = held.filter((key) => changed.has(key)).length;
+  const exceeds = (some: number, of: number) => some > 1 && some > of * LARGEST_PART;
+  return exceeds(fresh, changed.size) || exceeds(held.length - fresh, all);
+}

@@ -1,0 +1,187 @@
+/** Render: what a unit should be by the versions that count for it, with only what changed since the active tree rendered. */
+
+import { createUnitItems, inputsFor, type UnitItems } from '../../common/render/items.ts';
+import type { Item, Previous, RenderedUnit, UnitInputs } from '../../common/render/rendered.ts';
+import {
+  resolveChecks,
+  resolveDirectories,
+  resolveLoaded,
+  resolveService,
+  resolveValidate,
+} from '../../common/render/resolve.ts';
+import type {
+  ResolvedCheck,
+  ResolvedDirectory,
+  ResolvedLoaded,
+  ResolvedService,
+  ResolvedValidate,
+} from '../../common/render/resolved.ts';
+import { createTemplates } from '../../common/render/templates.ts';
+import { renderUnit } from '../../common/render/unit.ts';
+import { milliseconds } from '../../common/units.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
+import { canonical, type ResourceOf } from '../../protocol/resource.ts';
+import type { PolicySpec } from '../../protocol/resources/policy.ts';
+import type { Desired, ItemOf } from '../state/desired.ts';
+import type { Versions } from '../state/memory.ts';
+import { split } from '../state/scopes.ts';
+import type { Manifest } from '../state/trees.ts';
+
+/** Everything that the steps after render need. */
+export interface Wanted {
+  rendered: RenderedUnit;
+  manifest: Manifest;
+  service: ResolvedService | undefined;
+  validate: ResolvedValidate | undefined;
+  loaded: ResolvedLoaded | undefined;
+  checks: ResolvedCheck[];
+  directories: ResolvedDirectory[];
+  /** Milliseconds in which the checks must pass. */
+  deadline: number;
+  /** The versions in this render of what had changed since the unit was last good. */
+  tried: Versions;
+}
+
+export interface Suspects {
+  /** Items of the unit's inputs. */
+  items: string[];
+  /** Policy, templates, node and cluster: what every file depends on. */
+  shared: string[];
+}
+
+export interface Renderer {
+  /** These resources may count in another version from now on. */
+  look(keys: Iterable<string>): void;
+  /**
+   * @param previous what is right on the disk already, and need not be rendered again
+   * @param as versions to take instead of those that count
+   * @throws EvenkeelError render-failed or paths-differ
+   */
+  wanted(previous: Previous, as?: Versions): Wanted;
+  /** What has changed since the unit was last good and is not held back, as far as it matters to the unit. */
+  suspects(): Suspects;
+  /** How many items the unit has. */
+  count(): number;
+}
+
+export interface RendererOptions {
+  unit: string;
+  node: string;
+  paths: { state: string; run: string; log: string };
+  desired: Desired;
+}
+
+const NONE: Versions = new Map();
+
+export function createRenderer({ unit, node, paths, desired }: RendererOptions): Renderer {
+  const memory = desired.unit(unit);
+  const own = { policy: `Policy/${unit}`, node: `Node/${node}`, cluster: 'Cluster/cluster' };
+  const dirty = new Set<string>();
+  let as = NONE;
+  let fed: { inputs: string; items: UnitItems } | undefined;
+  let last: { previous: Previous; wanted: Wanted } | undefined;
+
+  const version = (key: string): Item | null => (as.has(key) ? (as.get(key) ?? null) : memory.effective(key));
+  const templates = createTemplates(
+    (name) => (version(`Template/${name}`) as ItemOf<'Template'> | null)?.spec,
+  );
+  const feed = (items: UnitItems, key: string, item: Item | null) => {
+    if (item) items.put(item);
+    else items.delete(...split(key));
+  };
+  const keysOf = (inputs: PolicySpec['inputs']): string[] => {
+    const kinds = new Set(Object.values(inputs).map(({ kind }) => kind));
+    const present = [...kinds].flatMap((kind) => desired.list(kind).map(({ name }) => `${kind}/${name}`));
+    const gone = memory.held().map(({ kind, name }) => `${kind}/${name}`);
+    return [...new Set([...present, ...gone.filter((key) => kinds.has(split(key)[0] as never))])];
+  };
+  const itemsFor = ({ inputs }: PolicySpec): UnitItems => {
+    const text = canonical(inputs);
+    if (fed?.inputs !== text) {
+      const items = keysOf(inputs).flatMap((key) => memory.effective(key) ?? []);
+      fed = { inputs: text, items: createUnitItems(inputs, items) };
+    }
+    for (const key of dirty) feed(fed.items, key, memory.effective(key));
+    dirty.clear();
+    return fed.items;
+  };
+  const inputsNow = (): UnitInputs => {
+    const policy = version(own.policy) as ItemOf<'Policy'> | null;
+    const self = version(own.node) as ItemOf<'Node'> | null;
+    if (!policy || !self)
+      throw new EvenkeelError('render-failed', `there is no ${policy ? own.node : own.policy} that counts`);
+    const { state, run, log } = self.spec.paths;
+    if (state !== paths.state || run !== paths.run || log !== paths.log)
+      throw new EvenkeelError(
+        'paths-differ',
+        `the resource says ${canonical(self.spec.paths)}, the box ${canonical(paths)}`,
+      );
+    const cluster = (version(own.cluster) as ItemOf<'Cluster'> | null) ?? undefined;
+    return { policy, node: self, cluster, templates, items: itemsFor(policy.spec) };
+  };
+  const tried = (): Versions =>
+    new Map([...memory.changed()].filter(([key]) => !as.has(key) && !memory.isHeld(key)));
+  const render = (previous: Previous): Wanted => {
+    const inputs = inputsNow();
+    const replaced = [...as.keys()];
+    for (const key of replaced) feed(inputs.items, key, version(key));
+    try {
+      return { ...resolved(inputs, renderUnit(inputs, previous)), tried: tried() };
+    } finally {
+      for (const key of replaced) feed(inputs.items, key, memory.effective(key));
+    }
+  };
+  const policyNow = () => memory.effective(own.policy) as ItemOf<'Policy'> | null;
+  return {
+    look: (keys) => {
+      for (const key of keys) dirty.add(key);
+      last = undefined;
+    },
+    wanted: (previous, versions = NONE) => {
+      if (versions.size === 0 && last?.previous === previous) return last.wanted;
+      as = versions;
+      try {
+        const wanted = render(previous);
+        if (versions.size === 0) last = { previous, wanted };
+        return wanted;
+      } finally {
+        as = NONE;
+      }
+    },
+    suspects: () => {
+      const keys = [...memory.changed().keys()].filter((key) => !memory.isHeld(key));
+      const isShared = (key: string) => Object.values(own).includes(key) || key.startsWith('Template/');
+      const inputs = policyNow()?.spec.inputs ?? {};
+      const isItem = (key: string) =>
+        [desired.get(...(split(key) as ['Site', string])), memory.good(key)].some(
+          (item) => item && inputsFor(inputs, item).length > 0,
+        );
+      return { shared: keys.filter(isShared), items: keys.filter((key) => !isShared(key) && isItem(key)) };
+    },
+    count: () => {
+      const { inputs = {} } = policyNow()?.spec ?? {};
+      return keysOf(inputs).length;
+    },
+  };
+}
+
+function resolved(
+  { policy }: { policy: ResourceOf<'Policy'> },
+  rendered: RenderedUnit,
+): Omit<Wanted, 'tried'> {
+  const { context } = rendered;
+  return {
+    rendered,
+    manifest: {
+      unit: rendered.unit,
+      digest: rendered.digest,
+      files: rendered.files.map(({ text: _, spans: __, ...file }) => file),
+    },
+    service: resolveService(policy, context),
+    validate: resolveValidate(policy, context),
+    loaded: resolveLoaded(policy, context),
+    checks: resolveChecks(policy, context),
+    directories: resolveDirectories(policy, context),
+    deadline: milliseconds(policy.spec.verify.deadline),
+  };
+}

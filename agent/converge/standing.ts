@@ -1,0 +1,60 @@
+/** Standing: which units this box should have, and which it still has from before; nothing while that is not known whole. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ScopeName } from '../../protocol/messages.ts';
+import { scopesOf } from '../../protocol/topics.ts';
+import type { Desired } from '../state/desired.ts';
+import { statOf } from '../state/disk.ts';
+
+export type ScopeStands = Record<ScopeName, { epoch: number; rev: number }>;
+
+export interface Standing {
+  /** The policies of the node's roles; null while a scope that may hold one has not arrived: then nothing is touched. */
+  wanted(): string[] | null;
+  /** Whether it is, or was, active on this box, even if its tree was taken away. */
+  isActive(unit: string): boolean;
+  /** Those that are wanted, and those that have to go. */
+  all(): Promise<string[]>;
+  /** How far each scope is that the node follows; null while one has not arrived. */
+  scopes(): ScopeStands | null;
+}
+
+/** @param folder that of all units */
+export function createStanding({
+  node,
+  desired,
+  folder,
+}: {
+  node: string;
+  desired: Desired;
+  folder: string;
+}): Standing {
+  const scopes = (): ScopeStands | null => {
+    const { roles } = desired.get('Node', node)?.spec ?? { roles: [] };
+    const stands: ScopeStands = {};
+    for (const scope of scopesOf({ node, roles })) {
+      const stand = desired.stand(scope);
+      if (stand === null) return null;
+      stands[scope] = { epoch: stand.epoch, rev: stand.rev };
+    }
+    return stands;
+  };
+  const wanted = () => {
+    const self = desired.get('Node', node);
+    if (!self || scopes() === null) return null;
+    const policies = desired.list('Policy').filter(({ spec }) => self.spec.roles.includes(spec.role));
+    return policies.map(({ name }) => name).sort();
+  };
+  const isActive = (unit: string) => statOf(join(folder, unit, 'current')) !== undefined;
+  return {
+    scopes,
+    wanted,
+    isActive,
+    all: async () => {
+      const names = wanted();
+      if (names === null) return [];
+      const entries = await readdir(folder).catch(() => []);
+      return [...names, ...entries.filter((name) => !names.includes(name) && isActive(name))];
+    },
+  };
+}

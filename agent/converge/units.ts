@@ -1,0 +1,269 @@
+/** The units of this box: which there are, when each is looked at, and one pass after the other for each of them. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../common/clock.ts';
+import type { Log } from '../../common/log.ts';
+import { type Again, createLoop } from '../../common/loop.ts';
+import { messageOf } from '../../protocol/errors.ts';
+import type { UnitPlan } from '../../protocol/messages.ts';
+import { createDirectDriver } from '../drivers/direct.ts';
+import type { Executables } from '../drivers/executables.ts';
+import { createRun } from '../drivers/run.ts';
+import { collect } from '../state/collect.ts';
+import type { Desired } from '../state/desired.ts';
+import { createDisk, type Disk, type Expected } from '../state/disk.ts';
+import { createPlaces } from '../state/places.ts';
+import { openRecord } from '../state/record.ts';
+import { createTrees, type Write } from '../state/trees.ts';
+import { converge } from './converge.ts';
+import { type FindCulprits, findCulprits } from './culprit.ts';
+import { createFights } from './fights.ts';
+import { beginPass, type Hooks, type Pass, type Tools, type Unit } from './pass.ts';
+import { activeManifest } from './plan.ts';
+import { planOf } from './preview.ts';
+import { removeUnit } from './remove.ts';
+import { createRenderer } from './render.ts';
+import { type ConvergeReport, createReporter } from './report.ts';
+import { createRestarts } from './restarts.ts';
+import { createStanding } from './standing.ts';
+
+/** What looks for changes on the disk between two sweeps. */
+export interface Watch {
+  start(changed: (unit: string) => void): () => void | Promise<void>;
+  /** What should lie on the disk for a unit from now on; none when it is gone. */
+  set(unit: string, expected: readonly Expected[], disk: Pick<Disk, 'differs'>): void;
+}
+
+/** What calls when it is time to compare with the disk. */
+export interface Sweep {
+  start(due: (options: { contents: boolean }) => void): () => void;
+}
+
+export interface UnitsOptions {
+  node: string;
+  /** The box's own folders, and those outside them in which policies may place links. */
+  config: { paths: { state: string; run: string; log: string }; places: readonly string[] };
+  desired: Desired;
+  executables: Executables;
+  runChecks: Tools['runChecks'];
+  hooks: Hooks;
+  report: (body: ConvergeReport) => void;
+  watch: Watch;
+  sweep: Sweep;
+  clock: Clock;
+  log: Log;
+  /** For tests that end the process at a step, let the disk fail, or take the culprit's finder away. */
+  checkpoint?: Tools['checkpoint'];
+  write?: Write;
+  culprits?: FindCulprits;
+}
+
+export interface UnitState {
+  unit: string;
+  digest: string;
+  result: string;
+  /** It serves what it should, or the last good version of it. */
+  ok: boolean;
+  /** Its last pass saw the desired state as it is now. */
+  current: boolean;
+}
+
+export interface Units {
+  /** Takes up where an earlier run left off; returns its undo, which leaves the daemons running. */
+  start(): Promise<() => Promise<void>>;
+  /** Resources changed on disk. Bursts are gathered. */
+  applied(keys: readonly string[]): void;
+  /** Has a unit looked at now. */
+  put(unit: string): void;
+  reconcileAll(): void;
+  /** What a pass would change, unit by unit. Touches nothing. */
+  plan(): Promise<UnitPlan[]>;
+  /** Tries again what is held back and what was refused. */
+  retry(): Promise<void>;
+  /** Compares every file with what it should be; with `contents` every byte. */
+  sweep(options?: { contents: boolean }): void;
+  state(): UnitState[];
+  /** Says again how each unit ended last: the manager may have forgotten it. */
+  say(): void;
+  /** Waits until nothing is queued or running. */
+  idle(): Promise<void>;
+}
+
+/** A burst of revisions is one pass: this much quiet, at most this much delay. What comes alone does not wait. */
+const QUIET_MS = 200;
+const AT_MOST_MS = 2_000;
+const ALONE_MS = 2_000;
+const SUPERVISE_MS = 500;
+
+export function createUnits(options: UnitsOptions): Units {
+  const { node, config, desired, watch, clock, log } = options;
+  const standing = createStanding({ node, desired, folder: join(config.paths.state, 'units') });
+  const tools = toolsOf(options);
+  const reporter = createReporter({ desired, fights: createFights(clock), report: options.report });
+  const opening = new Map<string, Promise<Unit>>();
+  const open = new Map<string, Unit>();
+  const services = new Map<string, () => boolean>();
+  const endedAt = new Map<string, number>();
+  const stopping = new AbortController();
+
+  const unitOf = (name: string): Promise<Unit> => {
+    const unit = opening.get(name) ?? openUnit(name, options, open);
+    opening.set(name, unit);
+    return unit;
+  };
+  const passOf = async (name: string): Promise<Pass> =>
+    beginPass(await unitOf(name), tools, standing.scopes() ?? {}, stopping.signal);
+
+  const work = async (name: string): Promise<Again | undefined> => {
+    const wanted = standing.wanted();
+    if (wanted?.includes(name)) return pass(name);
+    if (wanted !== null && standing.isActive(name)) await remove(name);
+    return undefined;
+  };
+  const pass = async (name: string): Promise<Again | undefined> => {
+    const one = await passOf(name);
+    const { unit } = one;
+    const ending = await converge(one, (ended) => reporter.pass(one, ended, unit.record.read().loaded ?? ''));
+    unit.contents = false;
+    endedAt.set(name, clock.monotonic());
+    await after(unit);
+    if (ending.failure && !stopping.signal.aborted) throw ending.failure;
+    return ending.againAfter === undefined ? undefined : { againAfter: ending.againAfter };
+  };
+  /** What lies on the disk now is what is watched, and trees that nobody needs any more go. */
+  const after = async ({ name, trees, disk, record }: Unit) => {
+    const active = await activeManifest(trees);
+    watch.set(name, active ? trees.expected(active) : [], disk);
+    const { good, loaded, running } = record.read();
+    if (running) services.set(name, () => tools.driver.read(running).pid !== null);
+    else services.delete(name);
+    if (active) await collect(trees, [active.digest, good, loaded]);
+  };
+  const remove = async (name: string) => {
+    const { hold, mode } = desired.get('Node', node)?.spec ?? {};
+    if (mode === 'audit' || (hold && !(hold.until && Date.parse(hold.until) <= clock.now()))) return;
+    await removeUnit(await passOf(name));
+    opening.delete(name);
+    open.delete(name);
+    services.delete(name);
+    reporter.forget(name);
+    watch.set(name, [], { differs: () => false });
+    log.info({ unit: name }, 'unit removed');
+  };
+  const passes = createLoop({ clock, log, work });
+  const gathered = createLoop({
+    clock,
+    log,
+    quiet: QUIET_MS,
+    atMost: AT_MOST_MS,
+    work: async (name) => {
+      passes.put(name);
+      return undefined;
+    },
+  });
+  const everyUnit = (call: (name: string) => void) =>
+    void standing.all().then(
+      (names) => names.forEach(call),
+      (err: unknown) => log.error({ err: messageOf(err) }, 'units were not listed'),
+    );
+  const isAlone = (name: string) => clock.monotonic() - (endedAt.get(name) ?? 0) > ALONE_MS;
+  const reconcileAll = () => everyUnit(passes.put);
+  const sweep = ({ contents } = { contents: false }) => {
+    if (contents) for (const unit of open.values()) unit.contents = true;
+    reconcileAll();
+  };
+  /** A daemon that died is noticed at once; one that a pass could not start is left to the retries of the loop. */
+  const supervise = () => {
+    for (const [name, isAlive] of services)
+      if (reporter.last().get(name)?.result !== 'failed' && !isAlive()) passes.put(name);
+  };
+  return {
+    start: async () => {
+      for (const path of Object.values(config.paths)) await mkdir(path, { recursive: true });
+      const undo = [
+        desired.onApplied((keys) => {
+          for (const { renderer } of open.values()) renderer.look(keys);
+        }),
+        watch.start(passes.put),
+        options.sweep.start(sweep),
+        clock.every(SUPERVISE_MS, supervise),
+      ];
+      reconcileAll();
+      return async () => {
+        for (const end of undo.reverse()) await end();
+        stopping.abort(new Error('the agent stops'));
+        await gathered.stop();
+        await passes.stop();
+      };
+    },
+    applied: () => everyUnit((name) => (isAlone(name) ? passes.put(name) : gathered.put(name))),
+    put: passes.put,
+    reconcileAll,
+    plan: async () => {
+      const names = await standing.all();
+      const wanted = standing.wanted() ?? [];
+      return Promise.all(names.map(async (name) => planOf(await passOf(name), wanted.includes(name))));
+    },
+    retry: async () => {
+      for (const name of await standing.all()) {
+        const { renderer, record } = await unitOf(name);
+        renderer.look(await desired.release(name));
+        await record.write({ refused: [] });
+        passes.put(name);
+      }
+    },
+    sweep,
+    state: () =>
+      (standing.wanted() ?? []).map((unit) => {
+        const { digest = '', result = 'pending', scopes } = reporter.last().get(unit) ?? {};
+        const current = isDeepStrictEqual(scopes, standing.scopes());
+        return { unit, digest, result, ok: !['failed', 'rolledBack', 'pending'].includes(result), current };
+      }),
+    say: reporter.repeat,
+    idle: async () => {
+      await gathered.idle();
+      await passes.idle();
+    },
+  };
+}
+
+function toolsOf(options: UnitsOptions): Tools {
+  const { node, config, desired, executables, runChecks, hooks, clock, log } = options;
+  const run = createRun({ executables, clock });
+  return {
+    node,
+    desired,
+    run,
+    driver: createDirectDriver({ executables, run, logFolder: config.paths.log, clock, log }),
+    places: createPlaces({ allowed: config.places, backup: join(config.paths.state, 'backup') }),
+    runChecks,
+    hooks,
+    findCulprits: options.culprits ?? findCulprits,
+    checkpoint: options.checkpoint ?? (() => undefined),
+    clock,
+    log,
+  };
+}
+
+/** In `open` from the moment at which its renderer exists, so that it hears of every change after that. */
+async function openUnit(
+  name: string,
+  { node, config, desired, clock, write }: UnitsOptions,
+  open: Map<string, Unit>,
+): Promise<Unit> {
+  const folder = join(config.paths.state, 'units', name);
+  const record = await openRecord(folder);
+  const unit: Unit = {
+    name,
+    trees: createTrees(write ? { folder, write } : { folder }),
+    record,
+    disk: createDisk(),
+    renderer: createRenderer({ unit: name, node, paths: config.paths, desired }),
+    restarts: createRestarts(clock),
+    serving: null,
+    contents: false,
+  };
+  open.set(name, unit);
+  return unit;
+}

@@ -1,0 +1,81 @@
+/** The witness: the daemon itself shows which tree it serves. A signal that was sent proves nothing. */
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import type { Clock } from '../../common/clock.ts';
+import type { ResolvedLoaded } from '../../common/render/resolved.ts';
+import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
+
+const PAUSE_MS = 20;
+const PATIENCE_MS = 1_000;
+const MOST_BYTES = 64 * 1024;
+
+export interface Patience {
+  deadline: number;
+  /** How long it has to show it without interruption: for a moment, old workers and new ones answer in turn. */
+  steady: number;
+  /** A daemon that has died will never show anything. */
+  isAlive: () => boolean;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** Asks until the daemon shows what is expected. @throws EvenkeelError not-loaded with what it showed last, or service-died */
+export async function awaitLoaded(
+  loaded: ResolvedLoaded,
+  { deadline, steady, isAlive, clock, signal }: Patience,
+): Promise<void> {
+  const end = clock.monotonic() + deadline;
+  let since: number | null = null;
+  for (;;) {
+    const shown = await ask(loaded).catch((err: unknown) => `no answer (${messageOf(err)})`);
+    since = shown.includes(loaded.expect) ? (since ?? clock.monotonic()) : null;
+    if (since !== null && clock.monotonic() - since >= steady) return;
+    if (signal.aborted || clock.monotonic() >= end)
+      throw new EvenkeelError(
+        'not-loaded',
+        `within ${deadline} ms it did not show ${loaded.expect}, but ${gistOf(shown)}`,
+      );
+    if (!isAlive()) throw new EvenkeelError('service-died', 'the daemon died while it loaded');
+    await clock.sleep(PAUSE_MS);
+  }
+}
+
+const gistOf = (shown: string): string => JSON.stringify(shown.trim().slice(0, 200));
+
+function ask(loaded: ResolvedLoaded): Promise<string> {
+  return loaded.type === 'http' ? askHttp(loaded) : askSocket(loaded);
+}
+
+function askHttp({ socket, address, port, path }: ResolvedLoaded & { type: 'http' }): Promise<string> {
+  const target = socket === undefined ? { host: address, port } : { socketPath: socket };
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      { ...target, path, agent: false, signal: AbortSignal.timeout(PATIENCE_MS) },
+      (answer) => {
+        let text = '';
+        answer.setEncoding('utf8').on('data', (part: string) => {
+          text += part;
+          if (text.length > MOST_BYTES) answer.destroy(new Error('the answer is too long'));
+        });
+        answer.once('end', () => resolve(text));
+        answer.once('error', reject);
+      },
+    );
+    asked.once('error', reject);
+    asked.end();
+  });
+}
+
+function askSocket({ socket, send }: ResolvedLoaded & { type: 'socket' }): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const connection = connect({ path: socket, signal: AbortSignal.timeout(PATIENCE_MS) });
+    connection.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+      if (text.length > MOST_BYTES) connection.destroy(new Error('the answer is too long'));
+    });
+    connection.once('connect', () => connection.end(`${send}\n`));
+    connection.once('close', () => resolve(text));
+    connection.once('error', reject);
+  });
+}

@@ -1,0 +1,93 @@
+/** The outbox: reports wait here until the manager says that it has kept them; bounded, the newest are kept. */
+import { randomUUID } from 'node:crypto';
+import { type Clock, moment } from '../../common/clock.ts';
+import type { Log } from '../../common/log.ts';
+import type { Report } from '../../protocol/messages.ts';
+import { topics } from '../../protocol/topics.ts';
+
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+/** A report as a part of the agent writes it; id, session and moment are added here. */
+export type ReportBody = Without<Report, 'id' | 'session' | 'at'>;
+
+export interface Outbox {
+  add(body: ReportBody): void;
+  /** The manager has kept these. */
+  received(ids: string[]): void;
+  /** Sends what is due: all of it after a new connection, else what got no receipt in time. */
+  flush(options?: { again: boolean }): void;
+  counts(): { waiting: number; dropped: number };
+}
+
+export interface OutboxOptions {
+  /** Sends one report; may be lost. False when there is no connection. */
+  send: (report: Report) => boolean;
+  session: () => string;
+  clock: Clock;
+  log: Log;
+  limits?: { reports: number; underway: number };
+}
+
+const RECEIPT_MS = 5_000;
+
+interface Entry {
+  body: ReportBody;
+  id: string;
+  at: string;
+  /** When it was last sent, on the monotonic clock. */
+  sent: number | null;
+}
+
+export function createOutbox({
+  send,
+  session,
+  clock,
+  log,
+  limits = { reports: 2000, underway: 64 },
+}: OutboxOptions): Outbox {
+  const entries = new Map<string, Entry>();
+  let dropped = 0;
+  const isUnderway = ({ sent }: Entry) => sent !== null && clock.monotonic() - sent < RECEIPT_MS;
+
+  const flush = ({ again } = { again: false }) => {
+    if (again) for (const entry of entries.values()) entry.sent = null;
+    let underway = [...entries.values()].filter(isUnderway).length;
+    for (const entry of entries.values()) {
+      if (underway >= limits.underway) return;
+      if (isUnderway(entry)) continue;
+      const { body, id, at } = entry;
+      if (!send({ ...body, id, at, session: session() } as Report)) return;
+      entry.sent = clock.monotonic();
+      underway += 1;
+    }
+  };
+  const dropOldest = () => {
+    const [oldest] = entries.keys();
+    if (oldest !== undefined) entries.delete(oldest);
+    dropped += 1;
+    if (dropped % 100 === 1) log.warn({ dropped }, 'the outbox is full; the oldest reports are dropped');
+  };
+  return {
+    add: (body) => {
+      const id = randomUUID();
+      entries.set(id, { body: fitting(body), id, at: moment(clock), sent: null });
+      if (entries.size > limits.reports) dropOldest();
+      flush();
+    },
+    received: (ids) => {
+      for (const id of ids) entries.delete(id);
+      flush();
+    },
+    flush,
+    counts: () => ({ waiting: entries.size, dropped }),
+  };
+}
+
+const ROOM_FOR_THE_REST = 1024;
+
+/** What is larger than the broker lets through would never arrive: then the report goes without its diffs. */
+function fitting(body: ReportBody): ReportBody {
+  const size = Buffer.byteLength(JSON.stringify(body));
+  if (size <= topics.report.limit - ROOM_FOR_THE_REST || !('diffs' in body)) return body;
+  const diffs = body.diffs.slice(0, 100).map((diff) => ({ ...diff, diff: '', replaced: true }));
+  return { ...body, diffs };
+}

@@ -1,0 +1,40 @@
+/** One run of one check, of whatever type: it passes or fails within its timeout, and never throws. */
+import type { Clock } from '../../common/clock.ts';
+import type { ResolvedCheck } from '../../common/render/resolved.ts';
+import { checkCommand } from './command.ts';
+import { checkHttp } from './http.ts';
+import { createMountCheck, type MountCheck } from './mount.ts';
+import { checkProcess } from './process.ts';
+import { type CheckResult, failed, withinTime } from './result.ts';
+import { checkTcp } from './tcp.ts';
+
+export type RunCheck = (check: ResolvedCheck, options: { signal: AbortSignal }) => Promise<CheckResult>;
+
+export interface RunCheckOptions {
+  clock: Clock;
+  /** Whether the box's own list lets this executable run. */
+  mayRun: (executable: string) => boolean;
+  mount?: MountCheck;
+}
+
+export function createRunCheck({ clock, mayRun, mount = createMountCheck() }: RunCheckOptions): RunCheck {
+  const attempt = async (target: ResolvedCheck, signal: AbortSignal): Promise<CheckResult> => {
+    switch (target.type) {
+      case 'tcp':
+        return checkTcp(target, signal);
+      case 'http':
+      case 'https':
+        return checkHttp(target, signal);
+      case 'process':
+        return checkProcess(target, signal);
+      case 'mount':
+        return mount(target, signal);
+      case 'command':
+        return mayRun(target.run[0] ?? '')
+          ? checkCommand(target, signal)
+          : failed(`${target.run[0]} is not on the list of executables that this box allows`);
+    }
+  };
+  return (check, { signal }) =>
+    withinTime(check.timeout, { clock, signal }, (inTime) => attempt(check, inTime));
+}

@@ -1,0 +1,64 @@
+/** A child process for a check: an argument list in a process group of its own, of which nothing is left when time is over. */
+import { type ChildProcess, spawn } from 'node:child_process';
+
+export interface ChildEnd {
+  /** The exit status; null when a signal ended it. */
+  status: number | null;
+  /** The beginning of what it said, on both outputs. */
+  output: string;
+}
+
+const MOST_OUTPUT = 4096;
+
+/**
+ * Resolves when the child has ended; rejects when it cannot be started, or with the signal's reason, after which the
+ * whole group is killed. A child that even SIGKILL does not reach (a dead file server) is left behind: `gone` tells
+ * when it has really ended.
+ */
+export function runChild(
+  [command = '', ...args]: readonly string[],
+  signal: AbortSignal,
+): { ended: Promise<ChildEnd>; gone: Promise<void> } {
+  const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = gather(child);
+  const gone = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+  const ended = new Promise<ChildEnd>((resolve, reject) => {
+    const stop = () => {
+      reject(killGroup(child) ?? (signal.reason as Error));
+    };
+    child.once('error', reject);
+    child.once('close', (status) => {
+      signal.removeEventListener('abort', stop);
+      resolve({ status, output: output() });
+    });
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  return { ended, gone };
+}
+
+function gather(child: ChildProcess): () => string {
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (part: string) => {
+      if (text.length < MOST_OUTPUT) text += part.slice(0, MOST_OUTPUT - text.length);
+    });
+  return () => text;
+}
+
+/** Returns what went wrong, unless it is only that nobody was left to be killed. */
+function killGroup(child: ChildProcess): unknown {
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+  child.unref();
+  if (child.pid === undefined) return undefined;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+    return undefined;
+  } catch (err) {
+    return (err as NodeJS.ErrnoException).code === 'ESRCH' ? undefined : err;
+  }
+}

@@ -1,0 +1,187 @@
+/** `evenkeel node`: what an operator says of one node, and how a box becomes one. */
+import { type Command, InvalidArgumentError } from 'commander';
+import type { BodyOf } from '../../protocol/endpoints.ts';
+import type { NodeView } from '../../protocol/views.ts';
+import { nodePage } from '../node-look.ts';
+import { withProgress } from '../progress.ts';
+import { type Session, sessionOf } from '../session.ts';
+import { collect } from './apply.ts';
+
+export function addNode(program: Command): void {
+  const node = program
+    .command('node')
+    .description('one node: invite, show, drain, undrain, maintenance, hold, release, retry, remove')
+    .addHelpText('after', HELP);
+  addShow(node);
+  addInvite(node);
+  addWord(
+    node,
+    'drain',
+    'no new connections; it leaves its pools when the old ones are gone',
+    'it leaves at the latest',
+  );
+  addWord(node, 'maintenance', 'out of all pools, without alarms', 'it ends by itself');
+  addWord(node, 'hold', 'change nothing on it any more', 'it ends by itself');
+  addPlain(node, 'undrain', 'end a drain or maintenance');
+  addPlain(node, 'release', 'end a hold');
+  addRetry(node);
+  addRemove(node);
+}
+
+const HELP = `
+Examples:
+  evenkeel node invite --role web --name n4        prints what the new box runs
+  evenkeel node drain n1 --reason "kernel update" --for 30m
+  evenkeel node undrain n1
+`;
+
+function addShow(node: Command): void {
+  node
+    .command('show')
+    .description('everything that is known of it')
+    .argument('<name>')
+    .action(async (name: string, _: object, command: Command) => {
+      const session = sessionOf(command);
+      const view = await session.client.call('node', { params: { name } });
+      session.print(view, () => nodePage(view, session));
+    });
+}
+
+interface InviteOptions {
+  role: string[];
+  name?: string;
+  parameter: [string, string | number | boolean][];
+  hours: number;
+}
+
+function addInvite(node: Command): void {
+  node
+    .command('invite')
+    .description('a join string, good for one box and once')
+    .option('--role <role>', 'what the node will do; may be repeated', collect, [])
+    .option('--name <name>', 'the only name under which it may join')
+    .option('--parameter <name=value>', 'a parameter of its policies; may be repeated', parameter, [])
+    .option('--hours <hours>', 'how long it is good', wholeHours, 24)
+    .action(async (options: InviteOptions, command: Command) => invite(options, sessionOf(command)));
+}
+
+async function invite(
+  { role, name, parameter: pairs, hours }: InviteOptions,
+  session: Session,
+): Promise<void> {
+  const body: BodyOf<'invite'> = {
+    ...{ roles: role, hours, parameters: Object.fromEntries(pairs) },
+    ...(name === undefined ? {} : { name }),
+  };
+  const answer = await session.client.call('invite', { body });
+  session.print(answer, () =>
+    [
+      'on the new box, as root:',
+      '',
+      `  evenkeel-agent join ${answer.join}${name === undefined ? '' : ` --name ${name}`}`,
+      '',
+      `good until ${answer.expires}, for one box; it shows this fingerprint of the manager:`,
+      `  ${answer.fingerprint}`,
+    ].join('\n'),
+  );
+}
+
+type Word = 'drain' | 'maintenance' | 'hold';
+type Plain = 'undrain' | 'release';
+
+interface WordOptions {
+  reason: string;
+  for?: string;
+}
+
+function addWord(node: Command, word: Word, description: string, whenOver: string): void {
+  node
+    .command(word)
+    .description(description)
+    .argument('<name>')
+    .option('--reason <text>', 'why, for whoever looks next', '')
+    .option('--for <duration>', `such as 30m or 2h: ${whenOver} after it`, deadline)
+    .action(async (name: string, { reason, for: until }: WordOptions, command: Command) => {
+      const session = sessionOf(command);
+      const body = { reason, ...(until === undefined ? {} : { deadline: until }) };
+      printed(await session.client.callWarned(word, { params: { name }, body }), session);
+    });
+}
+
+function addPlain(node: Command, word: Plain, description: string): void {
+  node
+    .command(word)
+    .description(description)
+    .argument('<name>')
+    .action(async (name: string, _: object, command: Command) => {
+      const session = sessionOf(command);
+      printed(await session.client.callWarned(word, { params: { name } }), session);
+    });
+}
+
+function printed({ answer, warnings }: { answer: NodeView; warnings: string[] }, session: Session): void {
+  for (const warning of warnings) session.warn(warning);
+  session.print(answer, () => standing(answer));
+}
+
+/** What stands declared of the node now. How far it has followed is for `nodes` and `pools` to tell, a moment later. */
+function standing({ name, state, drain, maintenance, hold }: NodeView): string {
+  const words = { drain, maintenance, hold };
+  const said = Object.entries(words).flatMap(([word, why]) => (why === undefined ? [] : [`${word}: ${why}`]));
+  return `${name} is ${[state, ...said].join('; ')}`;
+}
+
+function addRetry(node: Command): void {
+  node
+    .command('retry')
+    .description('try what is held back or quarantined again, now')
+    .argument('<name>')
+    .action(async (name: string, _: object, command: Command) => {
+      const session = sessionOf(command);
+      const answer = await withProgress(`asking ${name}`, () =>
+        session.client.call('retry', { params: { name } }),
+      );
+      session.print(answer, () => `${name} tries again; \`evenkeel node show ${name}\` shows how it ends`);
+    });
+}
+
+function addRemove(node: Command): void {
+  node
+    .command('remove')
+    .description('remove it, dead or alive; its certificate opens nothing any more')
+    .argument('<name>')
+    .action(async (name: string, _: object, command: Command) => {
+      const session = sessionOf(command);
+      const answer = await session.client.call('removeNode', { params: { name } });
+      session.print(answer, () => `Node/${name} removed; revision ${answer.revision}`);
+    });
+}
+
+/** Numbers and switches are written plainly. */
+function parameter(text: string, before: InviteOptions['parameter']): InviteOptions['parameter'] {
+  const [, name, value] = /^([^=]+)=(.*)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('use name=value');
+  const typed = /^-?\d+$/.test(value)
+    ? Number(value)
+    : value === 'true' || value === 'false'
+      ? value === 'true'
+      : value;
+  return [...before, [name, typed]];
+}
+
+function wholeHours(text: string): number {
+  const hours = Number(text);
+  if (Number.isInteger(hours) && hours >= 1 && hours <= 720) return hours;
+  throw new InvalidArgumentError('use a whole number from 1 to 720');
+}
+
+const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** The moment that lies this far ahead. */
+function deadline(text: string): string {
+  const [, amount, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const size = UNITS[unit];
+  if (amount === undefined || size === undefined)
+    throw new InvalidArgumentError('use a number and s, m, h or d, such as 30m');
+  return new Date(Date.now() + Number(amount) * size).toISOString();
+}

@@ -1,0 +1,139 @@
+/** How a node looks to people: a line in a table, and the whole of it on a page. */
+import type { NodeView } from '../protocol/views.ts';
+import type { Tone } from './paint.ts';
+import type { Session } from './session.ts';
+import type { Cell } from './table.ts';
+import { relative } from './time.ts';
+
+const stateTones: Record<NodeView['state'], Tone> = {
+  pending: 'dim',
+  active: 'good',
+  draining: 'warn',
+  maintenance: 'warn',
+  held: 'warn',
+  unreachable: 'bad',
+};
+
+export const nodeHeaders = ['NAME', 'ROLES', 'ADDRESS', 'STATE', 'HEARD', 'CONVERGED', 'NOTES'];
+
+export function nodeRow(node: NodeView): Cell[] {
+  const { name, roles, address, state, online, lastSeen, converged } = node;
+  return [
+    name,
+    roles.join(', ') || '-',
+    address,
+    { text: state, tone: stateTones[state] },
+    online ? 'now' : relative(lastSeen),
+    { text: converged ? 'yes' : 'no', tone: converged ? 'good' : 'warn' },
+    notesOf(node).join('; '),
+  ];
+}
+
+/** What a person should know, the worst first. */
+function notesOf({ alarms, checks, units, behind, hold, drain, maintenance, mode }: NodeView): string[] {
+  const down = checks.filter(({ state }) => state === 'down');
+  const said = { hold, drain, maintenance };
+  return [
+    ...alarms.map(({ code, subject }) => `${code} ${subject}`),
+    ...down.map(({ unit, check }) => `${unit}/${check} down`),
+    ...units.filter(({ error }) => error !== undefined).map(({ unit, result }) => `${unit} ${result}`),
+    ...units
+      .filter(({ held }) => held.length > 0)
+      .map(({ unit, held }) => `${unit} holds back ${held.length}`),
+    ...(behind.length > 0 ? [`behind in ${behind.join(', ')}`] : []),
+    ...Object.entries(said).flatMap(([word, why]) => (why === undefined ? [] : [`${word}: ${why}`])),
+    ...(mode === 'enforce' ? [] : [mode]),
+  ];
+}
+
+export function nodePage(node: NodeView, session: Session): string {
+  const { paint } = session;
+  const {
+    name,
+    roles,
+    address,
+    state,
+    online,
+    lastSeen,
+    version,
+    mode,
+    converged,
+    behind,
+    certificateExpires,
+  } = node;
+  const facts: [string, string][] = [
+    ['roles', roles.join(', ') || '-'],
+    ['address', address],
+    ['state', paint(stateTones[state], state)],
+    ['mode', mode],
+    ['heard', online ? 'now' : relative(lastSeen)],
+    ['converged', converged ? paint('good', 'yes') : paint('warn', 'no')],
+    ...(behind.length > 0 ? [['behind', behind.join(', ')] as [string, string]] : []),
+    ['agent', version || '-'],
+    ['certificate', certificateExpires === null ? '-' : `ends ${relative(certificateExpires)}`],
+    ...(['hold', 'drain', 'maintenance'] as const).flatMap((word): [string, string][] => {
+      const why = node[word];
+      return why === undefined ? [] : [[word, why]];
+    }),
+  ];
+  return [
+    paint('bold', name),
+    ...facts.map(([label, value]) => `  ${label.padEnd(12)} ${value}`),
+    ...section('units', unitsTable(node, session)),
+    ...section('held back', heldTable(node, session)),
+    ...section('checks', checksTable(node, session)),
+    ...section('alarms', alarmsTable(node, session)),
+  ].join('\n');
+}
+
+const section = (title: string, text: string | undefined): string[] =>
+  text === undefined ? [] : ['', `${title}:`, ...text.split('\n').map((line) => `  ${line}`)];
+
+const some = (headers: string[], rows: Cell[][], session: Session): string | undefined =>
+  rows.length === 0 ? undefined : session.table(headers, rows);
+
+const good = new Set(['unchanged', 'changed', 'corrected', 'up']);
+const toned = (text: string): Cell => ({ text, tone: good.has(text) ? 'good' : 'bad' });
+
+const unitsTable = ({ units }: NodeView, session: Session) =>
+  some(
+    ['UNIT', 'LAST RESULT', 'WHEN', 'TREE', 'TOOK', 'ERROR'],
+    units.map(({ unit, result, at, digest, timing, error = '' }) => {
+      const took = Object.values(timing).reduce((sum, ms) => sum + ms, 0);
+      return [unit, toned(result), relative(at), digest.slice(0, 12), `${Math.round(took)} ms`, error];
+    }),
+    session,
+  );
+
+const heldTable = ({ units }: NodeView, session: Session) =>
+  some(
+    ['UNIT', 'ITEM', 'SERVES', 'REASON'],
+    units.flatMap(({ unit, held }) =>
+      held.map(({ kind, name, serving, reason }) => [unit, `${kind}/${name}`, serving, reason]),
+    ),
+    session,
+  );
+
+const checksTable = ({ checks }: NodeView, session: Session) =>
+  some(
+    ['CHECK', 'STATE', 'SINCE', 'DETAIL'],
+    checks.map(({ unit, check, state, since, detail }) => [
+      `${unit}/${check}`,
+      toned(state),
+      relative(since),
+      detail,
+    ]),
+    session,
+  );
+
+const alarmsTable = ({ alarms }: NodeView, session: Session) =>
+  some(
+    ['ALARM', 'SUBJECT', 'SINCE', 'MESSAGE'],
+    alarms.map(({ code, subject, since, message }) => [
+      { text: code, tone: 'bad' as const },
+      subject,
+      relative(since),
+      message,
+    ]),
+    session,
+  );

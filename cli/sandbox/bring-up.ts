@@ -1,0 +1,120 @@
+/** How a sandbox comes up, step by step; every step does nothing that an earlier start has done already. */
+import type { Clock } from '../../common/clock.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
+import { type Control, createControl } from './control.ts';
+import { exampleDocuments, layOutSites } from './examples.ts';
+import { foundManager, joinMember } from './found.ts';
+import type { Layout, Product } from './layout.ts';
+import { tailOf } from './logs.ts';
+import { type Member, membersOf } from './members.ts';
+import { balancerServes, managerReady, nodesConverged } from './ready.ts';
+import type { Say, Step } from './say.ts';
+import { type Settings, writeSettings } from './settings.ts';
+import { redeclarePorts, settle } from './settle.ts';
+import type { Supervisor } from './supervise.ts';
+import type { WaitOptions } from './wait.ts';
+
+export interface Making {
+  layout: Layout;
+  product: Product;
+  supervisor: Supervisor;
+  clock: Clock;
+  step: Step;
+  say: Say;
+  signal: AbortSignal;
+}
+
+export interface Brought {
+  settings: Settings;
+  members: Member[];
+  control: Control;
+}
+
+/** Brings everything up; returns when all nodes have converged and the balancer serves from each of them. */
+export async function bringUp(nodes: number, making: Making): Promise<Brought> {
+  const { layout, product, step } = making;
+  const chosen = await step('free ports', () => settle(layout, nodes));
+  const settings = await step('manager: authority, store, policies', () =>
+    foundManager(layout, product, chosen),
+  );
+  const control = createControl(settings);
+  const members = membersOf(settings, layout);
+  await step('manager: running', () => runManager(control, making));
+  await step(`agents: ${members.map(({ name }) => name).join(', ')} joined and running`, () =>
+    runAgents(members, control, making),
+  );
+  const declared = await step('example sites and their virtual service', () =>
+    declare(settings, control, making),
+  );
+  await awaitService(members, declared, control, making);
+  return { settings: declared, members, control };
+}
+
+/** A process that ends again and again at once will not come up by waiting. */
+const MOST_DEATHS = 5;
+
+const patience = ({ clock, signal, supervisor }: Making, seconds: number): WaitOptions => ({
+  clock,
+  signal,
+  deadline: seconds * 1000,
+  hopeless: () => {
+    const dying = Object.entries(supervisor.deaths()).find(([, deaths]) => deaths >= MOST_DEATHS);
+    return dying && `${dying[0]} ends again and again`;
+  },
+});
+
+async function runManager(control: Control, making: Making): Promise<void> {
+  const { layout, product, supervisor } = making;
+  const run = [process.execPath, product.bundle('manager'), 'run', '--data', layout.manager];
+  await supervisor.keep({ name: 'manager', run, log: layout.log('manager') });
+  await explained(['manager'], making, () => managerReady(control, patience(making, 30)));
+}
+
+async function runAgents(members: Member[], control: Control, making: Making): Promise<void> {
+  const { layout, product, supervisor, signal } = making;
+  for (const member of members) {
+    signal.throwIfAborted();
+    await joinMember(member, { layout, product, control });
+    const { name } = member;
+    const run = [process.execPath, product.bundle('agent'), 'run', '--state', layout.node(name).state];
+    await supervisor.keep({ name, run, log: layout.log(name) });
+  }
+}
+
+/** Only ever once: what the operator has made of the examples since is his. */
+async function declare(settings: Settings, control: Control, { layout, product }: Making): Promise<Settings> {
+  if (settings.declared) return redeclarePorts(layout, settings, control);
+  await layOutSites(layout, product);
+  await control.apply(await exampleDocuments(layout, product, settings));
+  const declared = { ...settings, declared: true };
+  await writeSettings(layout, declared);
+  return redeclarePorts(layout, declared, control);
+}
+
+async function awaitService(
+  members: Member[],
+  { ports }: Settings,
+  control: Control,
+  making: Making,
+): Promise<void> {
+  const names = members.map(({ name }) => name);
+  const web = members.filter(({ roles }) => roles.includes('web')).map(({ name }) => name);
+  await explained(names, making, async () => {
+    await making.step('all nodes converged', () => nodesConverged(control, names, patience(making, 60)));
+    const url = `http://127.0.0.1:${ports.balancer}/`;
+    await making.step(`balancer serves from ${web.join(', ')}`, () =>
+      balancerServes(url, web, patience(making, 30)),
+    );
+  });
+}
+
+/** When the work fails, the last log lines of those who took part are shown with it: mostly they say why. */
+async function explained(names: string[], { layout, say }: Making, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (err) {
+    if (!(err instanceof EvenkeelError)) throw err;
+    for (const name of names) say(`--- the end of ${layout.log(name)}\n${tailOf(layout.log(name))}`);
+    throw err;
+  }
+}

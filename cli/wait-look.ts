@@ -1,0 +1,52 @@
+/** How a wait ended, for people: how long each step took, and what is not as declared. */
+import type { EventLine, NodeView } from '../protocol/views.ts';
+import { seconds } from './time.ts';
+import type { Waited } from './wait.ts';
+
+export function waitedText({ received, converged, passes, unfinished, away }: Waited): string {
+  const held = heldBack(unfinished);
+  const notYet = held.length > 0 ? 'no: something is held back, and the rest is live' : 'not in time';
+  return [
+    `received   ${received === undefined ? 'not in time' : seconds(received)}`,
+    `converged  ${converged === undefined ? notYet : `${seconds(converged)}${longestPass(passes)}`}`,
+    ...unfinished.flatMap(({ name, behind, units }) => [
+      ...(behind.length > 0 ? [`${name} has not received ${behind.join(', ')}`] : []),
+      ...units.flatMap(({ unit, result, error }) =>
+        error === undefined ? [] : [`${name} ${unit} ${result}: ${error}`],
+      ),
+    ]),
+    ...held,
+    ...(held.length > 0 ? [WAY_ON] : []),
+    ...(away.length > 0 ? [`not connected: ${away.join(', ')}; they follow when they are back`] : []),
+  ].join('\n');
+}
+
+const WAY_ON =
+  '           mend it and apply it again; where the cause was on a node: evenkeel node retry NODE';
+
+/** One line an item, however many nodes hold it back: mostly all do, for the same reason. */
+function heldBack(nodes: NodeView[]): string[] {
+  const items = new Map<string, { names: string[]; reason: string }>();
+  for (const { name, units } of nodes)
+    for (const item of units.flatMap(({ held }) => held)) {
+      const key = `${item.kind}/${item.name}`;
+      const entry = items.get(key) ?? { names: [], reason: item.reason.split('\n')[0] ?? '' };
+      entry.names.push(name);
+      items.set(key, entry);
+    }
+  return [...items].map(([key, { names, reason }]) => `held back  ${key} on ${names.join(', ')}: ${reason}`);
+}
+
+/** The steps of the pass that took longest, of those that the nodes have told of since. */
+function longestPass(passes: EventLine[]): string {
+  const timed = passes.map(({ node = '', subject, data }) => {
+    const { timing = {} } = (data ?? {}) as { timing?: Record<string, number> };
+    return { node, unit: subject, timing, total: sum(Object.values(timing)) };
+  });
+  const [longest] = timed.sort((one, other) => other.total - one.total);
+  if (!longest || longest.total === 0) return '';
+  const steps = Object.entries(longest.timing).map(([step, ms]) => `${step} ${seconds(ms)}`);
+  return `; the longest pass on ${longest.node}, ${longest.unit}: ${steps.join(', ')}`;
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -1,0 +1,68 @@
+/** What the API is given: the parts of the manager that it asks, each as narrow as it needs them. */
+import type { Readable } from 'node:stream';
+import type { Clock } from '../../common/clock.ts';
+import type { Log } from '../../common/log.ts';
+import type { AnswerOf, BodyOf } from '../../protocol/endpoints.ts';
+import type { EvenkeelError } from '../../protocol/errors.ts';
+import type { Answer, Ask } from '../../protocol/messages.ts';
+import type { AccessRole, EventLine, ManagerState, NodeView, PoolView } from '../../protocol/views.ts';
+import type { Store } from '../store/store.ts';
+
+export type ApiStore = Pick<
+  Store,
+  'write' | 'judge' | 'get' | 'list' | 'total' | 'each' | 'view' | 'journal' | 'verify' | 'meta' | 'tokens'
+>;
+
+/** The event stream, as manager/events.ts keeps it. */
+export interface ApiEvents {
+  /** Keeps what happened, such as a token that was made. */
+  emit(happening: Omit<EventLine, 'id' | 'at'>): void;
+  read(query: {
+    since?: string | undefined;
+    limit: number;
+    node?: string | undefined;
+    type?: string | undefined;
+  }): Promise<{ items: EventLine[]; next: string }>;
+  follow(
+    query: { since: string; node?: string | undefined; type?: string | undefined },
+    reader: {
+      lines(lines: EventLine[]): void | Promise<void>;
+      failed(error: EvenkeelError): void;
+    },
+  ): () => void;
+}
+
+export interface Given {
+  store: ApiStore;
+  events: ApiEvents;
+  nodes: { all(): NodeView[]; one(name: string): NodeView | undefined };
+  pools: { views(): PoolView[] };
+  /** Asks the node itself. @throws EvenkeelError node-unreachable, busy */
+  ask: (node: string, what: Ask['what']) => Promise<Answer>;
+  join: {
+    invite(body: BodyOf<'invite'>): Promise<AnswerOf<'invite'>>;
+    join(body: BodyOf<'join'>): Promise<AnswerOf<'join'>>;
+    rejoin(body: BodyOf<'rejoin'>): Promise<AnswerOf<'rejoin'>>;
+  };
+  going: {
+    state(): ManagerState;
+    resume(options: { actor: string; allowShrink: boolean }): Promise<ManagerState>;
+  };
+  backup: { stream(passphrase: string): Readable };
+  metrics: {
+    contentType: string;
+    text(): Promise<string>;
+    answered(request: { endpoint: string; status: number; seconds: number }): void;
+  };
+  clock: Clock;
+  log: Log;
+}
+
+/** Who asks: the name of the token and what it may do. */
+export interface Caller {
+  name: string;
+  role: AccessRole;
+}
+
+/** How a caller is named in the journal. */
+export const actorOf = ({ name }: Caller): string => `token:${name}`;

@@ -1,0 +1,124 @@
+/** Nodes: how they are, what an operator says of them, and what they are asked. */
+import type { FastifyReply } from 'fastify';
+import { EvenkeelError } from '../../../protocol/errors.ts';
+import type { NodeSpec } from '../../../protocol/resources/node.ts';
+import type { NodeView } from '../../../protocol/views.ts';
+import { changeOne } from '../change/one.ts';
+import { declaredNow } from '../change/proposed.ts';
+import { createRenderer, takesSites } from '../change/render.ts';
+import { actorOf, type Caller, type Given } from '../given.ts';
+import type { Handlers } from '../mount.ts';
+import { warn } from './resources.ts';
+
+type NodeRoutes = Pick<
+  Handlers,
+  | 'nodes'
+  | 'node'
+  | 'plan'
+  | 'render'
+  | 'drain'
+  | 'undrain'
+  | 'maintenance'
+  | 'hold'
+  | 'release'
+  | 'retry'
+  | 'removeNode'
+  | 'invite'
+>;
+
+export function nodeRoutes({ store, nodes, ask, join, events }: Given): NodeRoutes {
+  const renderer = createRenderer();
+  const viewOf = (name: string): NodeView => {
+    const view = nodes.one(name);
+    if (!view) throw new EvenkeelError('not-found', `there is no Node/${name}`);
+    return view;
+  };
+  /** A node that is known to be away is not waited for. */
+  const askOnline = (name: string, what: 'plan' | 'retry') => {
+    const { online, lastSeen } = viewOf(name);
+    if (online) return ask(name, what);
+    const seen = lastSeen === null ? 'it was never heard' : `it was last heard at ${lastSeen}`;
+    throw new EvenkeelError('node-unreachable', `the node ${name} is not connected: ${seen}`);
+  };
+  /** A word of the operator about a node: never refused by the guard, which only warns. */
+  const say = async (
+    name: string,
+    reply: FastifyReply,
+    caller: Caller,
+    change: (spec: NodeSpec) => object,
+  ) => {
+    viewOf(name);
+    const { warnings } = await changeOne(
+      { store, write: store.write },
+      {
+        ...{ kind: 'Node', name, caller, guard: 'exempt' },
+        wanted: (known) => ({ spec: known ? change(known.spec as NodeSpec) : {} }),
+      },
+    );
+    warn(reply, warnings);
+    return viewOf(name);
+  };
+  return {
+    nodes: () => ({ items: nodes.all() }),
+    node: ({ params: { name } }) => viewOf(name),
+    plan: async ({ params: { name } }) => {
+      const { units, error } = await askOnline(name, 'plan');
+      if (error !== undefined) throw new EvenkeelError('node-unreachable', `the node ${name} says: ${error}`);
+      return { node: name, units };
+    },
+    retry: async ({ params: { name } }) => {
+      await askOnline(name, 'retry');
+      return { asked: true };
+    },
+    render: async ({ params: { name } }) => {
+      const now = declaredNow(store);
+      const node = now.of('Node').get(name);
+      if (!node) throw new EvenkeelError('not-found', `there is no Node/${name}`);
+      const policies = [...now.of('Policy').values()].filter(({ spec }) =>
+        node.spec.roles.includes(spec.role),
+      );
+      const sites = policies.some(takesSites) ? await now.sites() : [];
+      const units = policies.map((policy) => renderer.unit(policy, sites, now)(node));
+      return {
+        node: name,
+        units: units.map(({ unit, digest, files }) => ({
+          ...{ unit, digest },
+          files: files.map(({ path, text }) => ({ path, text: text ?? '' })),
+        })),
+      };
+    },
+    drain: ({ params: { name }, body: { reason, deadline }, caller, reply }) =>
+      say(name, reply, caller, (spec) => ({
+        ...spec,
+        drain: { reason, owner: caller.name, ...(deadline ? { deadline } : {}) },
+      })),
+    undrain: ({ params: { name }, caller, reply }) =>
+      say(name, reply, caller, ({ drain: _, maintenance: __, ...spec }) => spec),
+    maintenance: ({ params: { name }, body: { reason, deadline }, caller, reply }) =>
+      say(name, reply, caller, (spec) => ({ ...spec, maintenance: untilOf(reason, caller, deadline) })),
+    hold: ({ params: { name }, body: { reason, deadline }, caller, reply }) =>
+      say(name, reply, caller, (spec) => ({ ...spec, hold: untilOf(reason, caller, deadline) })),
+    release: ({ params: { name }, caller, reply }) =>
+      say(name, reply, caller, ({ hold: _, ...spec }) => spec),
+    removeNode: async ({ params: { name }, caller }) => {
+      viewOf(name);
+      const edits = [{ op: 'delete' as const, kind: 'Node' as const, name, where: '' }];
+      const { revision } = await store.write({ actor: actorOf(caller), edits, guard: 'exempt' });
+      return { revision };
+    },
+    invite: async ({ body, caller }) => {
+      const invitation = await join.invite(body);
+      const roles = body.roles.length > 0 ? body.roles.join(', ') : 'none';
+      events.emit({
+        ...{ type: 'invite.made', severity: 'info', subject: body.name ?? 'any name' },
+        message: `${actorOf(caller)} has invited a node with the roles ${roles}, until ${invitation.expires}`,
+      });
+      return invitation;
+    },
+  };
+}
+
+const untilOf = (reason: string, { name }: Caller, until: string | undefined) => ({
+  ...{ reason, owner: name },
+  ...(until ? { until } : {}),
+});

@@ -1,0 +1,34 @@
+/** What needs no token, or little: health, metrics, the description of the API, and the doors through which boxes join. */
+import { EvenkeelError } from '../../../protocol/errors.ts';
+import type { Given } from '../given.ts';
+import type { Handlers } from '../mount.ts';
+import { openApi } from '../openapi.ts';
+
+type PublicRoutes = Pick<Handlers, 'healthz' | 'readyz' | 'metrics' | 'openapi' | 'join' | 'rejoin'>;
+
+export function publicRoutes({ store, going, metrics, join }: Given): PublicRoutes {
+  const description = JSON.stringify(openApi());
+  const refuseHeld = () => {
+    const { mode, reason } = store.meta();
+    if (mode === 'held') throw new EvenkeelError('manager-held', reason ?? 'the manager is held');
+  };
+  return {
+    healthz: () => ({ ok: true }),
+    readyz: ({ reply }) => {
+      const { mode, reason } = going.state();
+      if (mode === 'serving') return { ok: true };
+      reply.code(503);
+      return { ok: false, ...(reason === undefined ? {} : { reason }) };
+    },
+    metrics: async ({ reply }) => reply.type(metrics.contentType).send(await metrics.text()),
+    openapi: ({ reply }) => reply.type('application/json').send(description),
+    join: ({ body }) => {
+      refuseHeld();
+      return join.join(body);
+    },
+    rejoin: ({ body }) => {
+      refuseHeld();
+      return join.rejoin(body);
+    },
+  };
+}

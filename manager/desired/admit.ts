@@ -1,0 +1,35 @@
+/** Admit: everything that is wrong with a request, judged on what the store would hold afterwards. All at once. Pure. */
+import type { Proposal } from '../../common/rules.ts';
+import type { Problem } from '../../protocol/errors.ts';
+import { addressProblems } from './addresses.ts';
+import { claimProblems } from './claims.ts';
+import { domainProblems } from './domains.ts';
+import { parameterProblems } from './parameters.ts';
+import { problemAt, type Touched, touchedBy } from './place.ts';
+import { referenceProblems } from './references.ts';
+import { textProblems } from './texts.ts';
+
+/** What does not parse cannot be tried on the nodes, and what does not fit cannot be rendered: then the later steps wait. */
+export function admit(proposal: Proposal): Problem[] {
+  const touched = touchedBy(proposal.edits);
+  const problems = [
+    ...clusterProblems(touched),
+    ...domainProblems(proposal, touched),
+    ...addressProblems(proposal, touched),
+    ...referenceProblems(proposal, touched),
+    ...textProblems(proposal, touched),
+  ];
+  if (problems.length > 0) return problems;
+  const unfit = parameterProblems(proposal, touched);
+  return unfit.length > 0 ? unfit : claimProblems(proposal, touched);
+}
+
+/** There is one Cluster; its schema gives it its name, so only a deletion can break that. */
+const clusterProblems = (touched: Touched): Problem[] =>
+  touched.deletions('Cluster').map(({ edit }) =>
+    problemAt(edit, '', {
+      code: 'still-referenced',
+      message: 'the Cluster holds for all nodes and cannot be deleted',
+      fix: 'change it instead',
+    }),
+  );

@@ -1,0 +1,59 @@
+/** Parameters: what a node sets must be declared by a policy of its roles, and fit the declaration. Pure. */
+import { parameterProblems as unfit } from '../../common/render/context.ts';
+import type { Proposal } from '../../common/rules.ts';
+import type { Stored, View } from '../../common/view.ts';
+import type { Problem } from '../../protocol/errors.ts';
+import { shown } from '../../protocol/resource.ts';
+import { problemAt, type Touched } from './place.ts';
+
+export function parameterProblems({ before, after }: Proposal, touched: Touched): Problem[] {
+  if (!touched.any('Policy', 'Node')) return [];
+  const policies = [
+    ...touched.puts('Policy').map(({ resource }) => resource.name),
+    ...touched.deletions('Policy').map(({ name }) => name),
+  ];
+  const roles = new Set(
+    policies.flatMap((name) => [before, after].map((view) => view.Policy.get(name)?.spec.role)),
+  );
+  return [...after.Node.values()]
+    .filter(
+      (node) =>
+        touched.of('Node', node.name) !== undefined || node.spec.roles.some((role) => roles.has(role)),
+    )
+    .flatMap((node) => ofNode(node, after, touched));
+}
+
+function ofNode(node: Stored<'Node'>, after: View, touched: Touched): Problem[] {
+  const names = Object.keys(node.spec.parameters);
+  if (names.length === 0) return [];
+  const policies = [...after.Policy.values()].filter(({ spec }) => node.spec.roles.includes(spec.role));
+  const declared = new Set(policies.flatMap(({ spec }) => Object.keys(spec.parameters)));
+  const own = touched.of('Node', node.name);
+  const unknown = names
+    .filter((name) => !declared.has(name))
+    .map((name) =>
+      problemAt(own, `spec/parameters/${name}`, {
+        code: 'invalid-document',
+        value: shown(node.spec.parameters[name]),
+        message: `no policy of the roles of node ${node.name} declares the parameter ${name}`,
+        fix: `declared are: ${[...declared].sort().join(', ') || 'none'}`,
+      }),
+    );
+  return [...unknown, ...policies.flatMap((policy) => illTyped(policy, node, touched))];
+}
+
+/** Defaults are the policy's own affair; here it is about what the node sets. */
+const illTyped = (policy: Stored<'Policy'>, node: Stored<'Node'>, touched: Touched): Problem[] =>
+  unfit(policy, node).flatMap(({ path, message, value, fix }) => {
+    const name = path.split('/').at(-1) ?? '';
+    if (!Object.hasOwn(node.spec.parameters, name)) return [];
+    const own = touched.of('Node', node.name);
+    return [
+      problemAt(own ?? touched.of('Policy', policy.name), `spec/parameters/${name}`, {
+        code: 'invalid-document',
+        message: `on node ${node.name}: ${message}`,
+        ...(value === undefined ? {} : { value }),
+        ...(fix === undefined ? {} : { fix }),
+      }),
+    ];
+  });

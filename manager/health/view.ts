@@ -1,0 +1,104 @@
+/** The node view: what is declared of a node and what it said, as the API shows it. */
+import type { NodeSpec } from '../../protocol/resources/node.ts';
+import type { NodeView } from '../../protocol/views.ts';
+import { behindOf, type Head, type NodeMemory, standsOf } from './memory.ts';
+
+export interface NodeViewInputs {
+  name: string;
+  spec: NodeSpec;
+  memory: Readonly<NodeMemory> | undefined;
+  /** Where each scope that it follows stands, in the order in which beats list them. */
+  heads: readonly Head[];
+  /** The units that the node must have: the policies of its roles. */
+  units: readonly string[];
+  certificateExpires: string | null;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+const wellEnded = new Set(['unchanged', 'changed', 'corrected']);
+
+export function nodeView({
+  name,
+  spec,
+  memory,
+  heads,
+  units,
+  certificateExpires,
+  now,
+}: NodeViewInputs): NodeView {
+  const online = memory?.fresh ?? false;
+  const behind = behindOf(memory ? standsOf(memory, heads) : new Map(), heads).map(({ scope }) => scope);
+  const ended = (unit: string) => memory?.units.get(unit)?.result ?? 'none';
+  const { hold, drain, maintenance } = spec;
+  return {
+    name,
+    roles: spec.roles,
+    address: spec.address,
+    state: stateOf(spec, memory, now),
+    online,
+    lastSeen: memory && memory.heardAt > 0 ? new Date(memory.heardAt).toISOString() : null,
+    version: memory?.status?.version ?? '',
+    mode: spec.mode,
+    converged:
+      online &&
+      memory?.beat?.ok === true &&
+      behind.length === 0 &&
+      units.every((unit) => wellEnded.has(ended(unit))),
+    behind,
+    ...saidOf(memory, units),
+    ...(hold ? { hold: sentence(hold) } : {}),
+    ...(drain ? { drain: sentence(drain) } : {}),
+    ...(maintenance && !isOver(maintenance.until, now) ? { maintenance: sentence(maintenance) } : {}),
+    certificateExpires,
+  };
+}
+
+function stateOf(spec: NodeSpec, memory: Readonly<NodeMemory> | undefined, now: number): NodeView['state'] {
+  if (spec.maintenance && !isOver(spec.maintenance.until, now)) return 'maintenance';
+  if (memory === undefined && spec.identity === undefined) return 'pending';
+  if (!memory?.fresh) return 'unreachable';
+  if (spec.drain) return 'draining';
+  if (spec.hold && !isOver(spec.hold.until, now)) return 'held';
+  return 'active';
+}
+
+const isOver = (until: string | undefined, now: number): boolean =>
+  until !== undefined && Date.parse(until) <= now;
+
+const sentence = ({ reason, owner }: { reason: string; owner: string }): string =>
+  reason === '' ? `by ${owner}` : `${reason} (${owner})`;
+
+/** A unit whose policy has gone is not shown any more. */
+function saidOf(
+  memory: Readonly<NodeMemory> | undefined,
+  units: readonly string[],
+): Pick<NodeView, 'units' | 'checks' | 'alarms'> {
+  return {
+    units: [...(memory?.units.values() ?? [])]
+      .filter(({ unit }) => units.includes(unit))
+      .map((stand) => ({
+        unit: stand.unit,
+        result: stand.result,
+        digest: stand.digest,
+        revisions: Object.fromEntries(Object.entries(stand.scopes).map(([scope, { rev }]) => [scope, rev])),
+        held: stand.held,
+        ...(stand.error ? { error: `${stand.error.code}: ${stand.error.message}` } : {}),
+        at: stand.at,
+        timing: stand.timing,
+      })),
+    checks: [...(memory?.checks.values() ?? [])].map(({ unit, check, state, detail, at }) => ({
+      unit,
+      check,
+      state,
+      detail,
+      since: at,
+    })),
+    alarms: [...(memory?.alarms.values() ?? [])].map(({ code, subject, message, at }) => ({
+      code,
+      subject,
+      message,
+      since: at,
+    })),
+  };
+}

@@ -1,0 +1,79 @@
+/** The manager's process: arguments in, exit code out. */
+import { Command } from 'commander';
+import { systemClock } from '../common/clock.ts';
+import { runUntilSignal } from '../common/lifecycle.ts';
+import { createLog } from '../common/log.ts';
+import { VERSION } from '../common/version.ts';
+import { EvenkeelError, messageOf } from '../protocol/errors.ts';
+import { readConfig } from './config.ts';
+import { startManager } from './manager.ts';
+import { type InitOptions, init } from './setup/init.ts';
+import { restore } from './setup/restore.ts';
+import { type StartOverRequest, startOver } from './setup/start-over.ts';
+
+const port = (value: string): number => {
+  const number = Number(value);
+  if (Number.isInteger(number) && number > 0 && number < 65_536) return number;
+  throw new EvenkeelError('bad-request', `${value} is not a port`);
+};
+
+const program = new Command('evenkeel-manager').version(VERSION).description('The Cluster Manager');
+
+program
+  .command('init')
+  .description(
+    'make the authority, the keys and an empty store with the shipped policies; prints an admin token once',
+  )
+  .requiredOption('--data <folder>', 'where the manager keeps everything')
+  .requiredOption('--content <folder>', 'where the shipped policies/ and templates/ are')
+  .requiredOption('--address <address>', 'the cluster address')
+  .option('--balancer <driver>', 'the driver of the balancer role', 'haproxy')
+  .option('--api-port <port>', 'HTTPS for people', port, 8443)
+  .option('--machines-port <port>', 'mutual TLS for nodes', port, 2400)
+  .option('--broker-port <port>', 'MQTT over TLS', port, 8883)
+  .option('--fallback-port <port>', 'the fallback page', port, 2480)
+  .action(async (options: InitOptions) => {
+    process.stdout.write(`${JSON.stringify(await init(options, systemClock))}\n`);
+  });
+
+program
+  .command('run')
+  .description('serve until SIGTERM')
+  .requiredOption('--data <folder>', 'the folder that init made')
+  .action(async ({ data }: { data: string }) => {
+    const config = await readConfig(data);
+    const log = createLog('manager', config.logLevel);
+    await runUntilSignal(await startManager({ data, config, clock: systemClock, log }), log);
+  });
+
+program
+  .command('restore')
+  .description('put a backup in place of the store and keys; the manager must be stopped, and starts held')
+  .argument('<file>', 'what `evenkeel backup` wrote')
+  .requiredOption('--data <folder>', 'the folder of the manager')
+  .requiredOption('--passphrase-file <file>', 'holds the passphrase of the backup')
+  .action(async (file: string, options: { data: string; passphraseFile: string }) => {
+    const { epoch, revision, reason, aside } = await restore({ file, ...options, clock: systemClock });
+    process.stdout.write(`${JSON.stringify({ epoch, revision, held: reason, aside })}\n`);
+  });
+
+program
+  .command('start-over')
+  .description(
+    'the store is lost and there is no backup: make an empty one under the same keys; prints a new admin token once',
+  )
+  .requiredOption('--data <folder>', 'the folder of the manager, which must be stopped')
+  .requiredOption('--content <folder>', 'where the shipped policies/ and templates/ are')
+  .option('--balancer <driver>', 'the driver of the balancer role', 'haproxy')
+  .action(async (request: StartOverRequest) => {
+    process.stdout.write(`${JSON.stringify(await startOver(request, systemClock))}\n`);
+  });
+
+/** Every failure ends here: one line for people, all problems below it. */
+program.parseAsync().catch((err: unknown) => {
+  const coded = err instanceof EvenkeelError ? err : undefined;
+  process.stderr.write(`manager: ${coded ? `${coded.code}: ` : ''}${messageOf(err)}\n`);
+  for (const { path, message, fix } of coded?.problems ?? [])
+    process.stderr.write(`  ${path}: ${message}${fix ? `; ${fix}` : ''}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,207 @@
+/** The manager, put together by hand: which parts there are, what each is given, and the order in which they start. */
+import type { Clock } from '../common/clock.ts';
+import { type Running, startAll } from '../common/lifecycle.ts';
+import type { Log } from '../common/log.ts';
+import { topicOf } from '../protocol/topics.ts';
+import { createApi } from './api/app.ts';
+import { createAsker } from './ask.ts';
+import { createBackup } from './backup.ts';
+import { nextBoot } from './boot.ts';
+import { createBroker } from './broker/broker.ts';
+import { type ManagerConfig, placesOf } from './config.ts';
+import { createMissed } from './desired/missed.ts';
+import { createPublisher } from './desired/publish.ts';
+import { rules } from './desired/rules.ts';
+import { createEvents } from './events.ts';
+import { createFallback } from './fallback.ts';
+import { createGoing } from './going.ts';
+import { createObserved } from './health/observed.ts';
+import { createJoin } from './join.ts';
+import { createMachines } from './machines/server.ts';
+import { createMetrics } from './metrics.ts';
+import { createPeers } from './pki/peers.ts';
+import { createPki } from './pki/pki.ts';
+import { createPools, firstNumberOf } from './pool/pools.ts';
+import { createSchedule } from './schedule.ts';
+import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
+import { createNodeViews } from './wiring/nodes.ts';
+import { worldOf } from './wiring/world.ts';
+import { openWitness } from './witness.ts';
+
+export interface ManagerOptions {
+  /** The folder with the store, the keys and `manager.json`. */
+  data: string;
+  config: ManagerConfig;
+  clock: Clock;
+  log: Log;
+}
+
+/** Opens the store and the keys, then starts every part. Resolves when it serves; a held manager serves too, read-only. */
+export async function startManager(options: ManagerOptions): Promise<Running> {
+  const { config, clock, log } = options;
+  const core = await openCore(options);
+  const fleet = wireFleet(core);
+  const { api, pools, metrics } = wirePeople(core, fleet);
+  const { store, pki, events, witness, world } = core;
+  const { broker, observed, missed, publisher, machines } = fleet;
+  const followed = world.follow({
+    removed: [broker.forget, async (node) => observed.forget(node), async (node) => missed.forget(node)],
+    changed: pools.touch,
+    log,
+  });
+  const fallback = createFallback({ listen: { address: config.address, port: config.ports.fallback } });
+  return startAll(
+    [
+      { name: 'store', start: async () => store.close },
+      { name: 'witness', start: () => witness.follow(store) },
+      { name: 'events', start: async () => events.start() },
+      { name: 'metrics', start: async () => metrics.start() },
+      { name: 'keys', start: async () => pki.start() },
+      { name: 'broker', start: broker.start },
+      { name: 'observed', start: async () => observed.start() },
+      { name: 'followers', start: async () => store.onCommit(followed) },
+      { name: 'publisher', start: publisher.start },
+      { name: 'machines', start: machines.start },
+      { name: 'doors', start: broker.listen },
+      { name: 'pools', start: async () => pools.start() },
+      { name: 'fallback', start: fallback.start },
+      { name: 'schedule', start: async () => createSchedule({ store, log }).start() },
+      { name: 'api', start: api.start },
+    ],
+    { clock, log },
+  );
+}
+
+/** What everything stands on: the store, the keys, and what is read from them. */
+async function openCore({ data, config, clock, log }: ManagerOptions) {
+  const places = placesOf(data);
+  const witness = await openWitness({ file: places.witness, clock, log });
+  const cluster = witness.seen()?.cluster;
+  const opened = await openStore({ file: places.store, rules, ...(cluster && { cluster }), clock, log });
+  const pki = await createPki({ folder: places.pki, address: config.address, clock, log });
+  const boot = await nextBoot(data);
+  const events = createEvents({ store: opened, log });
+  const hold = (reason: string) => {
+    events.emit({ type: 'manager.held', severity: 'error', subject: 'manager', message: reason });
+    return opened.hold(reason);
+  };
+  const store: Store = { ...opened, hold };
+  const doubt = witness.doubts(store.meta());
+  if (doubt !== undefined) await hold(doubt);
+  const refused = (node: string, reason: Error) =>
+    events.emit({ type: 'trust.refused', severity: 'warning', node, subject: node, message: reason.message });
+  return {
+    config,
+    clock,
+    log,
+    places,
+    witness,
+    store,
+    held: () => store.meta().mode === 'held',
+    pki,
+    boot,
+    events,
+    refused,
+    world: worldOf(store),
+    cluster: store.meta().cluster,
+  };
+}
+type Core = Awaited<ReturnType<typeof openCore>>;
+
+/** The side of the nodes: the broker, what travels over it, and what nodes said. */
+function wireFleet(core: Core) {
+  const { config, clock, log, store, held, pki, events, refused, world, cluster } = core;
+  const { address, ports } = config;
+  const seal = pki.seal;
+  const peers = createPeers({ lookup: world.peer, refused, clock });
+  const observed = createObserved({ clock, emit: events.emit, headsOf: world.headsOf });
+  const join = createJoin({ store, pki, cluster, address, ports, refused, clock, log });
+  const broker = createBroker({
+    listen: { address, port: ports.broker },
+    tls: pki.credentials,
+    peers,
+    handlers: {
+      status: (node, status) => {
+        publisher.noticed(node, status);
+        observed.status(node, status);
+      },
+      beat: (node, beat) => {
+        observed.beat(node, beat);
+        missed.beat(node, beat);
+      },
+      report: async (node, report) => observed.report(node, report),
+      answer: (node, answer) => asker.answered(node, answer),
+      gone: (node) => log.debug({ node }, 'connection is gone'),
+    },
+    clock,
+    log,
+  });
+  const { publish, clear } = broker;
+  const publisher = createPublisher({ cluster, store, publish, clear, seal, clock, log });
+  const missed = createMissed({ headsOf: world.headsOf, again: publisher.again });
+  const asker = createAsker({
+    cluster,
+    seal,
+    send: (node, envelope) => publish(topicOf.ask(node), envelope),
+    clock,
+    log,
+  });
+  const machines = createMachines({
+    cluster,
+    store,
+    seal,
+    listen: { address, port: ports.machines },
+    tls: pki.credentials,
+    peers,
+    renew: join.renew,
+    held,
+    log,
+  });
+  return { observed, missed, join, broker, publisher, asker, machines };
+}
+
+/** The side of the people: pools, views and the API. */
+function wirePeople(core: Core, { observed, join, broker, publisher, asker }: ReturnType<typeof wireFleet>) {
+  const { config, clock, log, places, witness, store, held, pki, boot, events, world, cluster } = core;
+  const { address, ports } = config;
+  const pools = createPools({
+    cluster,
+    epoch: () => store.meta().epoch,
+    firstNumber: firstNumberOf(boot),
+    world,
+    observed,
+    sign: pki.seal,
+    // Held, it is to the nodes as if there was no manager: opinions lapse, and directors go by their own probes.
+    publish: async (topic, message) => (held() ? undefined : broker.publish(topic, message)),
+    clear: broker.clear,
+    hint: asker.hint,
+    emit: events.emit,
+    clock,
+    log,
+  });
+  const nodes = createNodeViews({ store, observed, world, clock });
+  const metrics = createMetrics({ store, nodes, pools });
+  const api = createApi({
+    listen: { address, port: ports.api },
+    tls: pki.credentials,
+    store,
+    events,
+    nodes,
+    pools,
+    going: createGoing({
+      store,
+      publisher,
+      earlierEpoch: () => witness.seen()?.epoch ?? 0,
+      address,
+      ports,
+    }),
+    join,
+    ask: asker.ask,
+    backup: createBackup({ store, pki: places.pki, log }),
+    metrics,
+    clock,
+    log,
+  });
+  return { api, pools, metrics };
+}

@@ -1,0 +1,59 @@
+/** Who may speak to the manager: certificates of nodes that have joined and were not removed, with the key they joined with. */
+import type { X509Certificate } from 'node:crypto';
+import { bearerOf } from '../../common/certificates.ts';
+import type { Clock } from '../../common/clock.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
+import type { Peer } from '../../protocol/topics.ts';
+
+/** What the store knows of a node that has joined. */
+export interface PeerRecord {
+  roles: readonly string[];
+  /** SHA-256 of the public key it joined with; a node without one cannot connect. */
+  keyFingerprint: string | undefined;
+}
+
+export interface Peers {
+  /** Judges the certificate of a connection; TLS has already checked who signed it. @throws EvenkeelError forbidden, identity-changed */
+  admit(certificate: X509Certificate | undefined): Peer;
+  /** The node as it is now, or null when it was removed since. */
+  current(node: string): Peer | null;
+}
+
+export interface PeersOptions {
+  /** Called for every message, so it must be quick. Null: unknown or removed. */
+  lookup: (node: string) => PeerRecord | null;
+  /** Hears of every refusal, with the coded reason. */
+  refused: (node: string, reason: EvenkeelError) => void;
+  clock: Clock;
+}
+
+/** Judges by what the store says at this moment, so that a removed node is denied at once. */
+export function createPeers({ lookup, refused, clock }: PeersOptions): Peers {
+  const judge = (certificate: X509Certificate): Peer => {
+    const { node, key, ends } = bearerOf(certificate);
+    const record = lookup(node);
+    const refuse = (code: 'forbidden' | 'identity-changed', detail: string): never => {
+      const reason = new EvenkeelError(code, detail);
+      refused(node, reason);
+      throw reason;
+    };
+    if (!record) return refuse('forbidden', `node ${node} is unknown or was removed`);
+    if (record.keyFingerprint !== key)
+      return refuse(
+        'identity-changed',
+        `node ${node} shows the key ${key}, it joined with ${record.keyFingerprint ?? 'none'}`,
+      );
+    if (ends <= clock.now()) return refuse('forbidden', `the certificate of node ${node} has expired`);
+    return { node, roles: record.roles };
+  };
+  return {
+    admit: (certificate) => {
+      if (certificate) return judge(certificate);
+      throw new EvenkeelError('forbidden', 'there is no client certificate');
+    },
+    current: (node) => {
+      const record = lookup(node);
+      return record && { node, roles: record.roles };
+    },
+  };
+}

@@ -1,0 +1,48 @@
+/** The opinion: what a node's reports say of one of its services. One failed service leaves only its own pool. */
+
+import type { CheckReport, PoolMember, UnitReport } from '../../protocol/messages.ts';
+import type { PolicySpec } from '../../protocol/resources/policy.ts';
+
+export interface Opinion {
+  opinion: PoolMember['opinion'];
+  reasons: string[];
+}
+
+export interface OpinionInputs {
+  /** The policies of the pool's role that have the pool's check. */
+  policies: readonly { name: string; spec: PolicySpec }[];
+  check: string;
+  /** Whether the node was heard of late; silence is no opinion. */
+  fresh: boolean;
+  /** It came back with an older state than was declared by then, and has not caught up. */
+  catchingUp: boolean;
+  /** How each unit ended last. */
+  units: ReadonlyMap<string, Pick<UnitReport, 'result' | 'error'>>;
+  /** By `unit/check`. */
+  checks: ReadonlyMap<string, Pick<CheckReport, 'state' | 'detail'>>;
+}
+
+/** A unit that holds single items back serves everything else, and stays in. */
+const brokenResults = new Set<UnitReport['result']>(['failed', 'rolledBack']);
+
+export function opinionOf({ policies, check, fresh, catchingUp, units, checks }: OpinionInputs): Opinion {
+  if (!fresh) return { opinion: 'none', reasons: ['not heard'] };
+  const checked = policies.map(({ name }) => ({ unit: name, ...checks.get(`${name}/${check}`) }));
+  const against = [
+    ...checked.flatMap(({ unit, state, detail }) =>
+      state === 'down' ? [`${unit}/${check} is down: ${detail ?? ''}`] : [],
+    ),
+    ...policies.flatMap(({ name }) => {
+      const stand = units.get(name);
+      if (stand === undefined || !brokenResults.has(stand.result)) return [];
+      return [`${name} ${stand.result}${stand.error ? `: ${stand.error.message}` : ''}`];
+    }),
+    ...(catchingUp ? ['has not caught up with what is declared'] : []),
+  ];
+  if (against.length > 0) return { opinion: 'down', reasons: against.map(shorten) };
+  if (checked.length > 0 && checked.every(({ state }) => state === 'up'))
+    return { opinion: 'up', reasons: [] };
+  return { opinion: 'none', reasons: [`${check} has no verdict yet`] };
+}
+
+const shorten = (reason: string): string => reason.slice(0, 300);

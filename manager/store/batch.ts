@@ -1,0 +1,79 @@
+/** A batch: requests judged one after the other, each on what those before it would leave, into one piece of work. */
+import { type Clock, moment } from '../../common/clock.ts';
+import type { Rules } from '../../common/rules.ts';
+import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
+import { createBreath } from './breath.ts';
+import { createDraft, type Draft, drop, pour } from './catalogue.ts';
+import { linkOf } from './chain.ts';
+import { judgeRequest, type NumberedEdit } from './judge.ts';
+import type { Prepared } from './prepare.ts';
+import type { JournalRow } from './rows.ts';
+import type { State } from './state.ts';
+import type { WriteResult } from './store.ts';
+
+/** How one request ended; told only once the batch is on disk, since even a refusal speaks of those before it. */
+export type Verdict = { result: WriteResult } | { refusal: Error };
+
+/** What a batch would write, on top of the state that it began with. */
+export interface Work {
+  draft: Draft;
+  entries: JournalRow[];
+  usedInvites: string[];
+  revision: number;
+  chain: string;
+  shrinks: boolean;
+}
+
+/** One refused request leaves nothing behind, and the others go on. Others get a turn between slices of the work. */
+export async function judgeBatch(
+  batch: Prepared[],
+  state: Pick<State, 'catalogue' | 'epoch' | 'revision' | 'chain'>,
+  { rules, clock }: { rules: Rules; clock: Clock },
+): Promise<{ work: Work; verdicts: Verdict[] }> {
+  const { epoch, revision, chain } = state;
+  const draft = createDraft(state.catalogue);
+  const trial = createDraft(draft);
+  const work: Work = { draft, entries: [], usedInvites: [], revision, chain, shrinks: false };
+  const at = moment(clock);
+  const breathe = createBreath();
+  const judge = async (prepared: Prepared): Promise<Verdict> => {
+    try {
+      const options = { rules, trial, revision: work.revision, now: clock.now() };
+      const { edits, shrinks, outcomes, warnings } = judgeRequest(draft, prepared, options);
+      pour(trial, draft);
+      const { actor, invite } = prepared.request;
+      for (const edit of edits) {
+        work.entries.push(entryOf(edit, work, { epoch, at, actor }));
+        await breathe();
+      }
+      if (invite !== undefined) work.usedInvites.push(invite);
+      work.shrinks ||= shrinks;
+      return { result: { epoch, revision: work.revision, outcomes, warnings } };
+    } catch (err) {
+      drop(trial);
+      return { refusal: refusalOf(err) };
+    }
+  };
+  const verdicts: Verdict[] = [];
+  for (const prepared of batch) verdicts.push(await judge(prepared));
+  return { work, verdicts };
+}
+
+/** A mistake of our own in judging one request is that request's alone. */
+const refusalOf = (err: unknown): EvenkeelError =>
+  err instanceof EvenkeelError
+    ? err
+    : new EvenkeelError('internal', `the request could not be judged: ${messageOf(err)}`, { cause: err });
+
+/** Links an edit to the entry before it, and moves the work on to it. */
+function entryOf(
+  { kind, name, digest, body, revision }: NumberedEdit,
+  work: Work,
+  { epoch, at, actor }: Pick<JournalRow, 'epoch' | 'at' | 'actor'>,
+): JournalRow {
+  const op = body === null ? 'delete' : 'put';
+  const header = { rev: revision, epoch, at, actor, kind, name, op: op as JournalRow['op'], digest };
+  work.chain = linkOf(work.chain, header);
+  work.revision = revision;
+  return { ...header, chain: work.chain, body };
+}

@@ -1,0 +1,41 @@
+/** Cluster: what holds for all nodes; there is exactly one, named `cluster`. */
+import { type Static, Type } from 'typebox';
+import { Duration, IPv4, OneOf, Port, Strict } from '../values.ts';
+
+export const ClusterName = Type.Literal('cluster');
+
+export const ClusterSpec = Strict({
+  address: Type.Union([IPv4], {
+    description: 'The cluster address: where nodes reach the manager (`quorumIp` is accepted as well)',
+  }),
+  balancer: OneOf(['haproxy'], {
+    default: 'haproxy',
+    description: 'The driver of the balancer role; `lvs` and `external` are to come',
+  }),
+  fallback: Strict(
+    {
+      port: Type.Unsafe<number>({
+        ...Port,
+        default: 2480,
+        description: 'Port of the fallback page on the cluster address',
+      }),
+    },
+    { default: {} },
+  ),
+  journal: Strict(
+    {
+      keepBodies: Type.Integer({
+        minimum: 1000,
+        default: 200_000,
+        description: 'How many journal entries keep their body',
+      }),
+      keepFor: Type.Unsafe<string>({
+        ...Duration,
+        default: '90d',
+        description: 'How long journal entries keep their body',
+      }),
+    },
+    { default: {}, description: 'The headers and the hash chain are kept for ever' },
+  ),
+});
+export type ClusterSpec = Static<typeof ClusterSpec>;

@@ -1,0 +1,180 @@
+/** Policy: one unit of convergence on the nodes of a role: inputs, files, how to check, load, verify and watch them. */
+import { type Static, Type } from 'typebox';
+import {
+  AbsolutePath,
+  ByName,
+  Identifier,
+  Name,
+  OneOf,
+  ParameterValue,
+  RelativePath,
+  Strict,
+  Wait,
+} from '../values.ts';
+
+export const PolicyName = Name;
+
+/** Text with `{{...}}` of the policy's own context (node, params, run, log, tree, digest, input counts). No control characters. */
+const Expression = Type.String({
+  minLength: 1,
+  maxLength: 2048,
+  pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$',
+  description: 'Text with {{...}}',
+});
+const Command = Type.Array(Expression, {
+  minItems: 1,
+  maxItems: 64,
+  description: 'An argument list; never a shell line',
+});
+const Pattern = Type.String({ minLength: 1, maxLength: 1024, description: 'A regular expression' });
+const duration = (value: string) => Type.Unsafe<string>({ ...Wait, default: value });
+const Signal = OneOf(['HUP', 'USR1', 'USR2', 'WINCH', 'TERM', 'QUIT', 'INT', 'KILL']);
+
+/** One file, or one file for each shard of an input's items. */
+export const PolicyFile = Strict({
+  template: RelativePath,
+  path: Type.Union([Expression], {
+    description: 'Below the unit; {{name}} or {{shard}} where there is one file an item or a shard',
+  }),
+  for: Type.Optional(
+    Type.Union([Identifier], {
+      description: 'An input: the template is rendered once for each of its items',
+    }),
+  ),
+  shards: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 4096,
+      description: 'Group the items into this many files by a stable hash of the name',
+    }),
+  ),
+  mode: Type.String({ pattern: '^0[0-7]{3}$', default: '0644' }),
+  link: Type.Optional(
+    Type.Union([AbsolutePath], { description: 'A fixed place that gets a link into the active tree' }),
+  ),
+});
+export type PolicyFile = Static<typeof PolicyFile>;
+
+const timing = {
+  name: Name,
+  interval: duration('1s'),
+  timeout: duration('500ms'),
+  fall: Type.Integer({ minimum: 1, maximum: 100, default: 2 }),
+  rise: Type.Integer({ minimum: 1, maximum: 100, default: 3 }),
+};
+const httpFields = {
+  address: Type.Unsafe<string>({ ...Expression, default: '{{node.address}}' }),
+  port: Expression,
+  host: Type.Optional(Expression),
+  path: Type.Unsafe<string>({ ...Expression, default: '/' }),
+  status: Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), { default: [200], minItems: 1 }),
+  body: Type.Optional(Pattern),
+};
+/** A check: one probe and its hysteresis. Expressions are rendered with the policy's context. */
+export const CheckSpec = Type.Union([
+  Strict({
+    type: Type.Literal('tcp'),
+    ...timing,
+    address: Type.Unsafe<string>({ ...Expression, default: '{{node.address}}' }),
+    port: Expression,
+  }),
+  Strict({ type: Type.Literal('http'), ...timing, ...httpFields }),
+  Strict({ type: Type.Literal('https'), ...timing, ...httpFields, ca: Type.Optional(Expression) }),
+  Strict({ type: Type.Literal('process'), ...timing, pidFile: Expression }),
+  Strict({ type: Type.Literal('command'), ...timing, run: Command }),
+  Strict({ type: Type.Literal('mount'), ...timing, path: Expression }),
+]);
+export type CheckSpec = Static<typeof CheckSpec>;
+
+export const PolicySpec = Strict({
+  role: Name,
+  mode: OneOf(['enforce', 'audit', 'hold'], {
+    default: 'enforce',
+    description: 'The stricter of this and the mode of the node wins',
+  }),
+  inputs: ByName(
+    Identifier,
+    Strict({
+      kind: OneOf(['Site', 'VirtualService', 'Storage', 'Node', 'Cluster']),
+      role: Type.Optional(Type.Union([Name], { description: 'For nodes: only those of this role' })),
+    }),
+    { default: {} },
+  ),
+  parameters: ByName(
+    Identifier,
+    Strict({
+      type: OneOf(['string', 'integer', 'boolean']),
+      default: ParameterValue,
+      pattern: Type.Optional(Pattern),
+      minimum: Type.Optional(Type.Integer()),
+      maximum: Type.Optional(Type.Integer()),
+      description: Type.Optional(Expression),
+    }),
+    {
+      default: {},
+      description: 'What nodes may set; a node parameter that no policy of its roles declares is refused',
+    },
+  ),
+  files: Type.Array(PolicyFile, { minItems: 1, maxItems: 64 }),
+  directories: Type.Array(
+    Strict({
+      path: Expression,
+      mode: Type.String({ pattern: '^0[0-7]{3}$', default: '0755' }),
+      owner: Type.Optional(Expression),
+    }),
+    {
+      default: [],
+      maxItems: 64,
+      description: 'Made before the service starts: temporary and log folders',
+    },
+  ),
+  validate: Type.Optional(
+    Strict({
+      run: Command,
+      culprit: Type.Optional(
+        Type.Union([Pattern], {
+          description: 'With the groups `file` and `line`: where the message says the mistake is',
+        }),
+      ),
+      timeout: duration('60s'),
+    }),
+  ),
+  service: Type.Optional(
+    Strict({
+      name: Name,
+      start: Command,
+      reload: Type.Union([Strict({ signal: Signal }), Strict({ run: Command })]),
+      stop: Type.Union([Strict({ signal: Signal }), Strict({ run: Command })], {
+        default: { signal: 'TERM' },
+      }),
+      pidFile: Expression,
+      sockets: Type.Array(Expression, {
+        default: [],
+        maxItems: 16,
+        description: 'Unix sockets a killed daemon leaves behind; removed before a start',
+      }),
+      timeout: duration('30s'),
+    }),
+  ),
+  listens: Type.Array(Strict({ address: Expression, port: Expression }), {
+    default: [],
+    maxItems: 64,
+    description: 'What the service listens on: two policies of one node may not claim the same',
+  }),
+  loaded: Type.Optional(
+    Type.Union(
+      [
+        Strict({
+          http: Type.Union([Expression], {
+            description: 'http://host:port/path or unix:/socket:/path that answers with the digest',
+          }),
+        }),
+        Strict({ socket: Expression, send: Expression, expect: Expression }),
+      ],
+      { description: 'How the daemon itself shows which tree it serves' },
+    ),
+  ),
+  verify: Strict({ deadline: duration('10s') }, { default: {} }),
+  checks: Type.Array(CheckSpec, { default: [], maxItems: 32 }),
+});
+export type PolicySpec = Static<typeof PolicySpec>;

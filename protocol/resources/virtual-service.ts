@@ -1,0 +1,80 @@
+/** VirtualService: an address and ports at the balancer, and the pool of nodes that answers for it. */
+import { type Static, Type } from 'typebox';
+import {
+  ByName,
+  DomainOrWildcard,
+  Duration,
+  IPv4,
+  Name,
+  OneOf,
+  Port,
+  Strict,
+  UrlPath,
+  Wait,
+} from '../values.ts';
+
+export const VirtualServiceName = Name;
+
+const withDefault = (schema: { type: 'string' } & object, value: string) =>
+  Type.Unsafe<string>({ ...schema, default: value });
+
+/** How a director tries a member through the data path. */
+export const Probe = Strict(
+  {
+    type: OneOf(['tcp', 'http'], { default: 'tcp' }),
+    host: Type.Optional(DomainOrWildcard),
+    path: Type.Unsafe<string>({ ...UrlPath, default: '/' }),
+    interval: withDefault(Wait, '1s'),
+    timeout: withDefault(Wait, '500ms'),
+    fall: Type.Integer({ minimum: 1, maximum: 100, default: 2 }),
+    rise: Type.Integer({ minimum: 1, maximum: 100, default: 3 }),
+  },
+  { default: {} },
+);
+export type Probe = Static<typeof Probe>;
+
+export const VirtualServiceSpec = Strict({
+  vip: IPv4,
+  ports: Type.Array(Strict({ port: Port, target: Port }), {
+    minItems: 1,
+    maxItems: 64,
+    description: 'Port at the balancer and port at the node; a plain number means the same at both',
+  }),
+  protocol: OneOf(['http', 'tcp'], {
+    default: 'http',
+    description: 'What the balancer may assume about the traffic',
+  }),
+  scheduler: OneOf(['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'sh', 'dh', 'sed', 'nq', 'mh'], {
+    default: 'wlc',
+  }),
+  forwarding: OneOf(['DR', 'NAT', 'TUN'], {
+    default: 'DR',
+    description: 'How LVS hands packets on; other drivers always proxy',
+  }),
+  persistence: Type.Optional(Strict({ seconds: Type.Integer({ minimum: 1, maximum: 86_400 }) })),
+  pool: Strict({
+    role: Name,
+    check: Type.Union([Name], { description: 'The check of the policies of that role that must pass' }),
+    minMembers: Type.Integer({
+      minimum: 0,
+      maximum: 1000,
+      default: 1,
+      description: 'Reports never bring the pool below this',
+    }),
+    slowStart: withDefault(Duration, '0s'),
+    holdDown: Strict(
+      { first: withDefault(Duration, '0s'), cap: withDefault(Duration, '5m') },
+      { default: {} },
+    ),
+    probe: Probe,
+  }),
+  weights: ByName(Name, Type.Integer({ minimum: 0, maximum: 256 }), {
+    default: {},
+    description: 'By node; else the weight of the Node',
+  }),
+  fallback: Type.Union(
+    [Type.Literal('manager'), Type.Literal('none'), Strict({ address: IPv4, port: Port })],
+    { default: 'manager', description: 'Who answers when no member is left' },
+  ),
+});
+export type VirtualServiceSpec = Static<typeof VirtualServiceSpec>;

@@ -1,0 +1,180 @@
+/** What the API shows and takes: the bodies of endpoints.ts, each declared once. */
+import { type Static, Type } from 'typebox';
+import { FileDiff, HeldItem, PoolMember, ScopeName } from './messages.ts';
+import { kindNames } from './resource.ts';
+import { Moment, Name, OneOf, Sha256, Strict } from './values.ts';
+
+export const KindParam = OneOf([...kindNames]);
+export const Rev = Type.Integer({ minimum: 0 });
+
+export const roles = ['viewer', 'operator', 'admin'] as const;
+/** What a token may do: viewer reads; operator declares sites, services, drains; admin also policies, templates, invites, tokens, backups. */
+export type AccessRole = (typeof roles)[number];
+
+/** A resource as the API shows it. `revision` is what If-Match wants. */
+export const StoredResource = Strict({
+  kind: KindParam,
+  name: Type.String(),
+  revision: Rev,
+  digest: Sha256,
+  spec: Type.Unknown(),
+});
+export type StoredResource = Static<typeof StoredResource>;
+
+const FieldChange = Strict({
+  kind: KindParam,
+  name: Type.String(),
+  op: OneOf(['create', 'update', 'delete', 'unchanged']),
+  diff: Type.String({ description: 'Of the specs, as YAML; with dryRun' }),
+});
+export const ApplyBody = Strict({
+  documents: Type.Array(Type.Unknown(), { maxItems: 200_000, description: 'Resources: kind, name, spec' }),
+  /** Deletes resources of these kinds that are not among the documents. */
+  prune: Type.Array(OneOf(['Site', 'VirtualService', 'Storage']), { default: [] }),
+  dryRun: Type.Boolean({ default: false }),
+  force: Type.Boolean({ default: false, description: 'Carry out removals that the guards refuse' }),
+});
+export type ApplyBody = Static<typeof ApplyBody>;
+/** The same choices for a body that is documents alone: YAML. */
+export const ApplyQuery = Strict({
+  prune: Type.Optional(Type.String({ description: 'Kinds, with commas between' })),
+  dryRun: Type.Optional(Type.Boolean()),
+  force: Type.Optional(Type.Boolean()),
+});
+export const ApplyAnswer = Strict({
+  revision: Rev,
+  dryRun: Type.Boolean(),
+  created: Type.Integer(),
+  updated: Type.Integer(),
+  deleted: Type.Integer(),
+  unchanged: Type.Integer(),
+  /** Bounded: the first 200 changes. */
+  changes: Type.Array(FieldChange),
+  /** With dryRun: what would change on each kind of node, one representative node each. */
+  rendered: Type.Array(
+    Strict({
+      node: Name,
+      alike: Type.Array(Name),
+      units: Type.Array(
+        Strict({ unit: Name, files: Type.Array(FileDiff), error: Type.Optional(Type.String()) }),
+      ),
+    }),
+  ),
+  warnings: Type.Array(Type.String()),
+});
+export type ApplyAnswer = Static<typeof ApplyAnswer>;
+
+export const nodeStates = ['pending', 'active', 'draining', 'maintenance', 'held', 'unreachable'] as const;
+export const NodeView = Strict({
+  name: Name,
+  roles: Type.Array(Name),
+  address: Type.String(),
+  state: OneOf([...nodeStates]),
+  /** Connected now, and when it was last heard. */
+  online: Type.Boolean(),
+  lastSeen: Type.Union([Moment, Type.Null()]),
+  version: Type.String(),
+  mode: Type.String(),
+  /** All its scopes are at the head and every unit ended unchanged, changed or corrected. */
+  converged: Type.Boolean(),
+  behind: Type.Array(ScopeName),
+  units: Type.Array(
+    Strict({
+      unit: Name,
+      result: Type.String(),
+      digest: Type.String(),
+      revisions: Type.Record(Type.String(), Rev),
+      held: Type.Array(HeldItem),
+      error: Type.Optional(Type.String()),
+      at: Moment,
+      timing: Type.Record(Type.String(), Type.Number()),
+    }),
+  ),
+  checks: Type.Array(
+    Strict({ unit: Name, check: Name, state: Type.String(), detail: Type.String(), since: Moment }),
+  ),
+  alarms: Type.Array(
+    Strict({ code: Type.String(), subject: Type.String(), message: Type.String(), since: Moment }),
+  ),
+  hold: Type.Optional(Type.String()),
+  drain: Type.Optional(Type.String()),
+  maintenance: Type.Optional(Type.String()),
+  certificateExpires: Type.Union([Moment, Type.Null()]),
+});
+export type NodeView = Static<typeof NodeView>;
+
+export const PoolView = Strict({
+  service: Name,
+  vip: Type.String(),
+  ports: Type.Array(Type.Integer()),
+  seq: Rev,
+  fallback: Type.Boolean({ description: 'The fallback serves: no member is left' }),
+  probesOnly: Type.Boolean(),
+  members: Type.Array(
+    Strict({
+      node: Name,
+      wanted: Type.Unsafe<Static<typeof PoolMember>>(PoolMember),
+      /** What each director reports that its balancer really has. */
+      actual: Type.Array(
+        Strict({
+          director: Name,
+          state: Type.String(),
+          weight: Type.Integer(),
+          connections: Type.Integer(),
+          probe: Type.String(),
+          detail: Type.String(),
+          seq: Rev,
+        }),
+      ),
+    }),
+  ),
+});
+export type PoolView = Static<typeof PoolView>;
+
+export const JournalEntry = Strict({
+  rev: Rev,
+  epoch: Rev,
+  at: Moment,
+  actor: Type.String(),
+  kind: Type.String(),
+  name: Type.String(),
+  op: OneOf(['put', 'delete', 'epoch']),
+  digest: Type.String(),
+  chain: Sha256,
+  body: Type.Union([Type.String(), Type.Null()]),
+});
+export type JournalEntry = Static<typeof JournalEntry>;
+
+/** One line of the event stream: journal entries and happenings, merged. `id` resumes the stream (Last-Event-ID). */
+export const EventLine = Strict({
+  id: Type.String(),
+  at: Moment,
+  type: Type.String(),
+  severity: OneOf(['info', 'warning', 'error']),
+  node: Type.Optional(Name),
+  subject: Type.String(),
+  message: Type.String(),
+  data: Type.Optional(Type.Unknown()),
+});
+export type EventLine = Static<typeof EventLine>;
+
+export const ManagerState = Strict({
+  version: Type.String(),
+  protocol: Type.Integer(),
+  cluster: Type.String(),
+  epoch: Rev,
+  revision: Rev,
+  /** held: read-only, nothing is published, until `resume`. */
+  mode: OneOf(['serving', 'held']),
+  reason: Type.Optional(Type.String()),
+  /** While held after a restore: what nodes have that the store has not. */
+  ahead: Type.Array(Strict({ node: Name, scope: ScopeName, epoch: Rev, rev: Rev })),
+  address: Type.String(),
+  ports: Strict({
+    api: Type.Integer(),
+    machines: Type.Integer(),
+    broker: Type.Integer(),
+    fallback: Type.Integer(),
+  }),
+});
+export type ManagerState = Static<typeof ManagerState>;

@@ -1,0 +1,165 @@
+/** Who may ask what, and how every refusal looks: derived from the table of endpoints, so a new one is held to it at once. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Endpoint, api as table } from '../../../protocol/endpoints.ts';
+import { type AccessRole, roles } from '../../../protocol/views.ts';
+import { declare, node, startTestApi, type TestApi } from '../../support/api.ts';
+import { problemOf } from '../../support/problem.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi({
+    failuresPerMinute: 10_000,
+    ask: async () => {
+      throw new Error('the secret of the broker is abc');
+    },
+    seen: (view) => ({ ...view, online: true }),
+  });
+  await declare(api.store, [node('n1', ['web'], '127.0.0.11')]);
+});
+afterAll(() => api.stop());
+
+const endpoints = Object.entries(table) as [string, Endpoint][];
+const closed = endpoints.filter(([, { access }]) => access !== 'none');
+const urlOf = ({ path }: Endpoint) =>
+  path.replace(':kind', 'Site').replace(':name', 'n1').replace('*', 'a.example');
+const as = (token: string) => ({ authorization: `Bearer ${token}` });
+
+describe('[2.8] access', () => {
+  it.each(closed)(
+    '%s is closed to whoever has no token, a wrong one, or another scheme',
+    async (_, endpoint) => {
+      for (const authorization of ['', `Bearer ek_${'A'.repeat(43)}`, `Basic ${api.tokens.admin}`]) {
+        const answer = await api.app.inject({
+          method: endpoint.method,
+          url: urlOf(endpoint),
+          headers: { authorization },
+        });
+        expect(problemOf(answer)).toMatchObject({ status: 401, code: 'unauthenticated' });
+        expect(answer.headers['www-authenticate']).toMatch(/^Bearer/);
+      }
+    },
+  );
+
+  const below = closed.flatMap(([name, endpoint]) =>
+    roles
+      .filter((role) => roles.indexOf(role) < roles.indexOf(endpoint.access as AccessRole))
+      .map((role) => ({ name, endpoint, role })),
+  );
+  it.each(below)('$name is refused to the role $role', async ({ endpoint, role }) => {
+    const answer = await api.ask(endpoint.method, urlOf(endpoint), undefined, as(api.tokens[role]));
+    expect(problemOf(answer)).toMatchObject({ status: 403, code: 'forbidden' });
+  });
+
+  it('a token that is revoked opens nothing any more, and the last admin token cannot be', async () => {
+    const made = await api.ask('POST', '/api/v1/tokens', { name: 'ci', role: 'viewer' });
+    expect(made.statusCode).toBe(201);
+    const { token } = made.json<{ token: string }>();
+    expect(token).toMatch(/^ek_[A-Za-z0-9_-]{43}$/);
+    expect((await api.ask('GET', '/api/v1/state', undefined, as(token))).statusCode).toBe(200);
+    expect((await api.ask('GET', '/api/v1/tokens')).body).not.toContain(token);
+    expect((await api.ask('DELETE', '/api/v1/tokens/ci')).json()).toEqual({ revoked: true });
+    expect((await api.ask('GET', '/api/v1/state', undefined, as(token))).statusCode).toBe(401);
+    expect(problemOf(await api.ask('DELETE', '/api/v1/tokens/admin')).code).toBe('still-referenced');
+    expect(problemOf(await api.ask('DELETE', '/api/v1/tokens/ci')).code).toBe('not-found');
+  });
+});
+
+describe('[2.8] guessing', () => {
+  it('is answered with patience after so many failures, while a valid token is never asked to wait', async () => {
+    const strict = await startTestApi({ failuresPerMinute: 3 });
+    const guess = () => strict.ask('GET', '/api/v1/state', undefined, as(`ek_${'B'.repeat(43)}`));
+    const codes = [];
+    for (let tries = 0; tries < 5; tries += 1) codes.push((await guess()).statusCode);
+    expect(codes).toEqual([401, 401, 401, 429, 429]);
+    const limited = await guess();
+    expect(problemOf(limited).code).toBe('rate-limited');
+    expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await strict.ask('GET', '/api/v1/state')).statusCode).toBe(200);
+    const join = { secret: 'x', name: 'n1', csr: 'x', facts: {} };
+    expect((await strict.ask('POST', '/join/v1', join)).statusCode).toBe(429);
+    await strict.stop();
+  });
+});
+
+describe('[2.8] every refusal is a problem document', () => {
+  it('a path that there is not', async () => {
+    expect(problemOf(await api.ask('GET', '/api/v1/nothing'))).toMatchObject({
+      status: 404,
+      code: 'not-found',
+    });
+  });
+  it('a method that the path does not know, with those that it knows', async () => {
+    const answer = await api.ask('DELETE', '/api/v1/apply');
+    expect(problemOf(answer)).toMatchObject({ status: 405, code: 'method-not-allowed' });
+    expect(answer.headers.allow).toBe('POST');
+    expect((await api.ask('POST', '/api/v1/resources/Site/a.example')).headers.allow).toBe(
+      'GET, PUT, PATCH, DELETE',
+    );
+  });
+  it('a body that is too large, of an unknown type, or no JSON', async () => {
+    const send = (payload: string, type = 'application/json') =>
+      api.app.inject({
+        ...{ method: 'POST', url: '/api/v1/tokens', payload },
+        headers: { ...as(api.tokens.admin), 'content-type': type },
+      });
+    const large = JSON.stringify({ name: 'x'.repeat(5 * 1024 * 1024), role: 'viewer' });
+    expect(problemOf(await send(large))).toMatchObject({ status: 413, code: 'payload-too-large' });
+    expect(problemOf(await send('a=b', 'application/x-www-form-urlencoded'))).toMatchObject({
+      status: 415,
+      code: 'unsupported-media-type',
+    });
+    expect(problemOf(await send('{"name":'))).toMatchObject({ status: 400, code: 'bad-request' });
+    expect(problemOf(await send('{"__proto__": {"role": "admin"}}'))).toMatchObject({ status: 400 });
+  });
+  it('fields that do not fit, all at once and with their paths', async () => {
+    const answer = await api.ask('POST', '/api/v1/tokens', { name: 'A B', role: 'root', more: 1 });
+    expect(
+      problemOf(answer)
+        .problems?.map(({ path }) => path)
+        .sort(),
+    ).toEqual(['more', 'name', 'role']);
+    const query = await api.ask('GET', '/api/v1/journal?limit=0&colour=red');
+    expect(
+      problemOf(query)
+        .problems?.map(({ path }) => path)
+        .sort(),
+    ).toEqual(['colour', 'limit']);
+    expect(problemOf(await api.ask('GET', '/api/v1/resources/Sight')).problems?.[0]?.path).toBe('kind');
+  });
+  it('a failure inside, without what failed, but with the id under which the log has it', async () => {
+    const answer = await api.ask('GET', '/api/v1/nodes/n1/plan');
+    const problem = problemOf(answer);
+    expect(problem).toMatchObject({ status: 500, code: 'internal' });
+    expect(answer.body).not.toContain('secret of the broker');
+    expect(problem.detail).toContain(String(answer.headers['x-request-id']));
+  });
+});
+
+describe('[2.8] open endpoints', () => {
+  it('nothing is cached and nothing is framed', async () => {
+    const { headers } = await api.ask('GET', '/healthz');
+    expect(headers['cache-control']).toBe('no-store');
+    expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
+    expect(headers['x-content-type-options']).toBe('nosniff');
+  });
+  it('readyz says 503 while the manager is held; what is read stays readable, and what is written is refused', async () => {
+    expect((await api.ask('GET', '/readyz')).json()).toEqual({ ok: true });
+    await api.store.hold('a test holds it');
+    const ready = await api.app.inject({ method: 'GET', url: '/readyz' });
+    expect(ready.statusCode).toBe(503);
+    expect(ready.json()).toEqual({ ok: false, reason: 'a test holds it' });
+    expect((await api.ask('GET', '/healthz')).statusCode).toBe(200);
+    expect((await api.ask('GET', '/api/v1/nodes')).statusCode).toBe(200);
+    const write = await api.ask('POST', '/api/v1/nodes/n1/drain', {});
+    expect(problemOf(write)).toMatchObject({ status: 503, code: 'manager-held' });
+    expect((await api.ask('POST', '/api/v1/resume', {})).json()).toMatchObject({ mode: 'serving' });
+    expect((await api.ask('POST', '/api/v1/nodes/n1/drain')).statusCode).toBe(200);
+  });
+  it('metrics tell revision, writes, nodes and how long answers took', async () => {
+    const { body } = await api.ask('GET', '/metrics');
+    expect(body).toContain(`evenkeel_store_revision ${api.store.meta().revision}`);
+    expect(body).toMatch(/evenkeel_journal_entries_total\{kind="Node",op="put"\} 2/);
+    expect(body).toMatch(/evenkeel_nodes\{state="pending"\} 1/);
+    expect(body).toMatch(/evenkeel_request_duration_seconds_count\{endpoint="drain",status="200"\} 1/);
+  });
+});

@@ -1,0 +1,190 @@
+/** The CLI as people and programs run it, against a manager's API with a real store: output, exit codes, and what it says. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { exits } from '../../cli/exit-codes.ts';
+import { declare, node, site, startTestApi, type TestApi } from '../support/api.ts';
+import { runCli } from '../support/sandbox.ts';
+
+let api: TestApi;
+let caFile: string;
+beforeAll(async () => {
+  api = await startTestApi({
+    seen: (view) => ({ ...view, online: view.name === 'n1', converged: view.name === 'n1' }),
+  });
+  caFile = join(api.folder, 'ca.crt');
+  writeFileSync(caFile, api.pki.bundle());
+  await declare(api.store, [
+    node('n1', ['web'], '127.0.0.11'),
+    node('n2', ['web'], '127.0.0.12'),
+    site('a.example', { aliases: ['www.a.example'] }),
+  ]);
+});
+afterAll(() => api.stop());
+
+const cli = (args: string[], { input, token = api.tokens.admin }: { input?: string; token?: string } = {}) =>
+  runCli(['--api', api.url, '--ca', caFile, '--token', token, ...args], input === undefined ? {} : { input });
+
+describe('[2.8] apply and diff', () => {
+  it('applies standard input, says what became of it, and is done with nothing the second time', async () => {
+    const input = JSON.stringify(site('new.example'));
+    const first = await cli(['apply', '-f', '-'], { input });
+    expect(first).toMatchObject({ code: exits.ok.code, stderr: '' });
+    expect(first.stdout).toMatch(/^Site\/new\.example created\n1 created; revision \d+, accepted in /);
+    expect((await cli(['apply', '-f', '-'], { input })).stdout).toMatch(/^1 unchanged/);
+  });
+
+  it('diff shows the specs and the files, changes nothing, and ends with 1 where there is a difference', async () => {
+    const before = api.store.meta().revision;
+    const input = JSON.stringify(site('a.example', { maxBody: '99m' }));
+    const changed = await cli(['diff', '-f', '-'], { input });
+    expect(changed.code).toBe(exits.difference.code);
+    expect(changed.stdout).toContain('-maxBody: 32m\n+maxBody: 99m');
+    expect(changed.stdout).toContain('on n1 and 1 alike (n2), web-nginx:');
+    expect(changed.stdout).toContain('+    client_max_body_size 99m;');
+    const same = await cli(['diff', '-f', '-'], { input: JSON.stringify(site('new.example')) });
+    expect(same).toMatchObject({ code: exits.ok.code, stdout: '' });
+    expect(api.store.meta().revision).toBe(before);
+  });
+
+  it('a refusal names the file, the line, the value and the fix, and ends with 3', async () => {
+    const file = join(api.folder, 'bad.yaml');
+    writeFileSync(file, 'kind: Site\nname: bad.example\nspec:\n  root: etc\n  colour: red\n');
+    const ran = await cli(['apply', '-f', file]);
+    expect(ran).toMatchObject({ code: exits.refused.code, stdout: '' });
+    expect(ran.stderr).toContain(
+      `${file}:4 Site/bad.example spec/root: is not of the right form (found "etc")`,
+    );
+    expect(ran.stderr).toContain('use an absolute path');
+    expect(ran.stderr).toContain(`${file}:5 Site/bad.example spec/colour: is not a known field`);
+  });
+
+  it('--wait returns with the timing of each step once every connected node has converged', async () => {
+    const ran = await cli(['apply', '-f', '-', '--wait', '-o', 'json'], {
+      input: JSON.stringify(site('w.example')),
+    });
+    expect(ran.code, ran.stderr).toBe(exits.ok.code);
+    const answer = JSON.parse(ran.stdout) as { timing: Record<string, number>; away: string[] };
+    expect(Object.keys(answer.timing)).toEqual(['accepted', 'received', 'converged']);
+    expect(answer.away).toEqual(['n2']);
+  });
+});
+
+describe('[2.8] get and delete', () => {
+  it('prints tables for people, and JSON and YAML for programs; YAML can be applied as it is', async () => {
+    expect((await cli(['get', 'sites'])).stdout).toMatch(
+      /^NAME +REVISION +ROOT.*\na\.example +\d+ +\/srv\/www/,
+    );
+    const json = JSON.parse((await cli(['get', 'site', 'a.example', '-o', 'json'])).stdout);
+    expect(json).toMatchObject({ kind: 'Site', name: 'a.example', spec: { aliases: ['www.a.example'] } });
+    const { stdout } = await cli(['get', 'sites', '-o', 'yaml']);
+    expect(parseAllDocuments(stdout)).toHaveLength(api.store.total('Site'));
+    expect((await cli(['apply', '-f', '-'], { input: stdout })).stdout).toMatch(/^\d+ unchanged/);
+    const many = (await cli(['get', 'nodes', '-o', 'json'])).stdout;
+    expect((await cli(['apply', '-f', '-'], { input: many })).stdout).toMatch(/^2 unchanged/);
+  });
+
+  it('deletes, at a revision where one is named, and says by its exit code what stood against it', async () => {
+    await declare(api.store, [site('gone.example')]);
+    expect((await cli(['delete', 'site', 'gone.example', '--if-revision', '1'])).code).toBe(exits.stale.code);
+    expect((await cli(['delete', 'site', 'gone.example'])).code).toBe(exits.ok.code);
+    expect((await cli(['delete', 'site', 'gone.example'])).code).toBe(exits.notFound.code);
+    expect((await cli(['get', 'site', 'gone.example'])).stderr).toBe(
+      'error: there is no Site/gone.example (not-found)\n',
+    );
+  });
+});
+
+describe('[2.8] the other verbs', () => {
+  it('node drain and undrain say how the node is now, and the journal names the token', async () => {
+    const drained = await cli(['node', 'drain', 'n1', '--reason', 'kernel', '--for', '30m'], {
+      token: api.tokens.operator,
+    });
+    expect(drained.stdout).toContain('drain: kernel (operator)');
+    const deadline = (await api.store.get('Node', 'n1'))?.spec.drain?.deadline ?? '';
+    expect(Date.parse(deadline) - Date.now()).toBeGreaterThan(29 * 60_000);
+    expect((await cli(['node', 'undrain', 'n1'])).stdout).not.toContain('kernel');
+    const { stdout } = await cli(['journal', '--limit', '2']);
+    expect(stdout).toMatch(/token:operator +put +Node\/n1\n.*token:admin +put +Node\/n1\n$/);
+  });
+
+  it('events prints a line of JSON for each event, and journal verify holds', async () => {
+    const { stdout } = await cli(['events', '--type', 'journal', '--limit', '3', '-o', 'json']);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string });
+    expect(lines).toHaveLength(3);
+    for (const { type } of lines) expect(type).toMatch(/^journal\./);
+    expect((await cli(['journal', 'verify'])).stdout).toMatch(/^the journal holds\n/);
+  });
+
+  it('render prints one file as it would be, state and nodes and pools their tables', async () => {
+    const { stdout } = await cli(['render', 'n1', '--file', 'nginx.conf']);
+    expect(stdout).toMatch(/^# Unit web-nginx on n1/);
+    expect((await cli(['state'])).stdout).toMatch(/^mode +serving/);
+    expect((await cli(['nodes'])).stdout).toMatch(/^NAME +ROLES[^\n]*\nn1 +web/);
+    expect((await cli(['pools'])).stdout).toBe('there is no VirtualService\n');
+    expect((await cli(['plan', 'n2'])).code).toBe(exits.unreachable.code);
+  });
+
+  it('backup writes a file for its owner alone and only whole, with a passphrase that is no argument', async () => {
+    const [file, word] = [join(api.folder, 'b.backup'), join(api.folder, 'word')];
+    writeFileSync(word, 'correct horse battery staple\n');
+    expect((await cli(['backup', file, '--passphrase-file', word])).code).toBe(exits.ok.code);
+    expect(readFileSync(file).subarray(0, 15).toString()).toBe('EVENKEEL-BACKUP');
+    expect((await cli(['backup', file, '--passphrase-file', word])).stderr).toMatch(/exists already/);
+    writeFileSync(word, 'short');
+    expect((await cli(['backup', `${file}2`, '--passphrase-file', word])).code).toBe(exits.usage.code);
+  });
+
+  it('tokens are shown once, work, and are revoked', async () => {
+    const token = (await cli(['tokens', 'create', 'ci', '--role', 'viewer'])).stdout.trim();
+    expect((await cli(['nodes'], { token })).code).toBe(exits.ok.code);
+    expect((await cli(['node', 'drain', 'n1'], { token })).code).toBe(exits.denied.code);
+    expect((await cli(['tokens', 'list'])).stdout).toMatch(/ci +viewer/);
+    expect((await cli(['tokens', 'revoke', 'ci'])).code).toBe(exits.ok.code);
+    expect((await cli(['nodes'], { token })).code).toBe(exits.denied.code);
+  });
+});
+
+describe('[2.8] exit codes', () => {
+  it('stand in the help with their meaning, and in the manual', async () => {
+    const { stdout, code } = await runCli(['--help']);
+    expect(code).toBe(0);
+    for (const { code: number, means } of Object.values(exits))
+      expect(stdout).toContain(`${number}  ${means}`);
+    const manual = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8');
+    for (const { code: number } of Object.values(exits)) expect(manual).toContain(`\n| ${number} | `);
+  });
+
+  it('tell a wrong command line, a manager that is away, and one that is not to be trusted', async () => {
+    for (const args of [
+      ['nosuch'],
+      ['nodes', '--nosuch'],
+      ['get', 'sight'],
+      ['apply'],
+      ['nodes', '-o', 'xml'],
+    ])
+      expect((await cli(args)).code, args.join(' ')).toBe(exits.usage.code);
+    const away = await runCli(['--api', 'https://127.0.0.1:1', '--ca', caFile, '--token', 'ek_x', 'nodes']);
+    expect(away.code).toBe(exits.unreachable.code);
+    expect(away.stderr).toMatch(/nothing listens there/);
+    const stranger = await startTestApi();
+    const wrongCa = join(api.folder, 'stranger.crt');
+    writeFileSync(wrongCa, stranger.pki.bundle());
+    await stranger.stop();
+    const distrusted = await runCli([
+      '--api',
+      api.url,
+      '--ca',
+      wrongCa,
+      '--token',
+      api.tokens.admin,
+      'nodes',
+    ]);
+    expect(distrusted.code).toBe(exits.unreachable.code);
+    expect(distrusted.stderr).toMatch(/not by the authority in/);
+  });
+});

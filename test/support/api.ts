@@ -1,0 +1,144 @@
+/** The API as tests run it: a real store in a real file, the shipped policies, and plain values where other parts stand. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { LightMyRequestResponse } from 'fastify';
+import { type Clock, systemClock } from '../../common/clock.ts';
+import { createLog } from '../../common/log.ts';
+import { createApi } from '../../manager/api/app.ts';
+import { editsOf } from '../../manager/api/change/documents.ts';
+import { createBackup } from '../../manager/backup.ts';
+import { rules } from '../../manager/desired/rules.ts';
+import { createEvents } from '../../manager/events.ts';
+import { nodeView } from '../../manager/health/view.ts';
+import { createMetrics } from '../../manager/metrics.ts';
+import { createPki, initPki } from '../../manager/pki/pki.ts';
+import { loadShipped } from '../../manager/shipped.ts';
+import { openStore } from '../../manager/store/open.ts';
+import type { Answer, Ask } from '../../protocol/messages.ts';
+import type { AccessRole, NodeView, PoolView } from '../../protocol/views.ts';
+
+const checkout = resolve(import.meta.dirname, '../..');
+
+export interface TestApiOptions {
+  clock?: Clock;
+  failuresPerMinute?: number;
+  ask?: (node: string, what: Ask['what']) => Promise<Answer>;
+  /** Changes how a node is seen: in truth that is what it says itself. */
+  seen?: (view: NodeView) => NodeView;
+  pools?: PoolView[];
+  logLevel?: string;
+}
+
+export type TestApi = Awaited<ReturnType<typeof startTestApi>>;
+
+export async function startTestApi(options: TestApiOptions = {}) {
+  const { clock = systemClock, seen = (view) => view, pools = [], failuresPerMinute } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'evenkeel-api-'));
+  const log = createLog('test', options.logLevel ?? 'silent');
+  const store = await openStore({ file: join(folder, 'store.sqlite'), rules, clock, log, create: true });
+  const keys = join(folder, 'pki');
+  await initPki({ folder: keys, clock });
+  const pki = await createPki({ folder: keys, address: '127.0.0.1', clock, log });
+  await declare(store, [
+    { kind: 'Cluster', name: 'cluster', spec: { address: '127.0.0.1', balancer: 'haproxy' } },
+    ...(await loadShipped(checkout)),
+  ]);
+  const viewOf = (name: string): NodeView | undefined => {
+    const node = store.view().Node.get(name);
+    if (!node) return undefined;
+    const inputs = { name, spec: node.spec, memory: undefined, heads: [], units: [] };
+    return seen(nodeView({ ...inputs, certificateExpires: null, now: clock.now() }));
+  };
+  const nodes = {
+    one: viewOf,
+    all: () => [...store.view().Node.keys()].flatMap((name) => viewOf(name) ?? []),
+  };
+  const views = { views: () => pools };
+  const events = createEvents({ store, log });
+  const metrics = createMetrics({ store, nodes, pools: views });
+  const state = () => ({
+    ...{ version: '0', protocol: 1, ahead: [], address: '127.0.0.1' },
+    ...store.meta(),
+    ports: { api: 1, machines: 1, broker: 1, fallback: 1 },
+  });
+  const api = createApi({
+    ...{ store, events, nodes, metrics, clock, log, pools: views, tls: pki.credentials },
+    listen: { address: '127.0.0.1', port: 0 },
+    ask: options.ask ?? (async (_, what) => ({ id: '1', what, units: [] })),
+    join: nobodyJoins,
+    going: {
+      state,
+      resume: async (how) => {
+        await store.resume({ ...how, seenEpoch: 0 });
+        return state();
+      },
+    },
+    backup: createBackup({ store, pki: keys, log }),
+    ...(failuresPerMinute === undefined ? {} : { failuresPerMinute }),
+  });
+  const undo = [events.start(), metrics.start(), await api.start()];
+  const tokens = await tokensFor(store);
+  const app = await api.app();
+  return {
+    ...{ folder, keys, store, pki, api, app, events, tokens },
+    url: `https://127.0.0.1:${api.port()}`,
+    /** Asks as an admin, or as said; a body that is text is sent as YAML. */
+    ask: (method: Method, url: string, body?: unknown, headers: Record<string, string> = {}) =>
+      app.inject({
+        ...{ method, url },
+        headers: {
+          authorization: `Bearer ${tokens.admin}`,
+          ...(body === undefined
+            ? {}
+            : { 'content-type': typeof body === 'string' ? 'application/yaml' : 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+      }) as Promise<LightMyRequestResponse>,
+    stop: async () => {
+      for (const end of undo.reverse()) await end();
+      await store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** Puts documents into the store as they are, beside the API. */
+export async function declare(
+  store: Awaited<ReturnType<typeof openStore>>,
+  documents: unknown[],
+): Promise<void> {
+  const edits = await editsOf(documents, store.view(), { name: 'test', role: 'admin' });
+  await store.write({ actor: 'test', edits });
+}
+
+async function tokensFor(store: Awaited<ReturnType<typeof openStore>>): Promise<Record<AccessRole, string>> {
+  const make = (role: AccessRole) => store.tokens.create({ name: role, role });
+  return { viewer: await make('viewer'), operator: await make('operator'), admin: await make('admin') };
+}
+
+const nobodyJoins = {
+  invite: async () => ({
+    join: 'a-join-string',
+    expires: '2026-11-22T09:00:00.000Z',
+    fingerprint: 'ab'.repeat(32),
+  }),
+  join: async () => {
+    throw new Error('no box joins here');
+  },
+  rejoin: async () => {
+    throw new Error('no box joins here');
+  },
+};
+
+export const node = (name: string, roles: string[], address: string, more: object = {}) => ({
+  ...{ kind: 'Node', name },
+  spec: { roles, address, ...more },
+});
+export const site = (name: string, more: object = {}) => ({
+  ...{ kind: 'Site', name },
+  spec: { root: '/srv/www', ...more },
+});

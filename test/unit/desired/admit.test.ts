@@ -1,0 +1,236 @@
+/** Admission: everything that is wrong with a request, each problem with the field that it stands in and a fix. */
+import { expect, it } from 'vitest';
+import type { Edit } from '../../../common/rules.ts';
+import { admit } from '../../../manager/desired/admit.ts';
+import type { Resource } from '../../../protocol/resource.ts';
+import {
+  basics,
+  deletion,
+  httpCheck,
+  node,
+  policy,
+  puts,
+  service,
+  site,
+  template,
+} from '../store/declared.ts';
+import { proposed } from './viewed.ts';
+
+/** `code path` of each problem; every one of them says something. */
+function problems(existing: Resource[], ...edits: Edit[]): string[] {
+  const found = admit(proposed(existing, edits));
+  for (const { message } of found) expect(message).not.toBe('');
+  return found.map(({ code, path }) => `${code} ${path}`).sort();
+}
+
+const daemon = (name: string, spec: object = {}) => ({
+  service: { name, start: ['/usr/sbin/x'], reload: { signal: 'HUP' }, pidFile: `{{run}}/${name}.pid` },
+  ...spec,
+});
+
+it('[2.bad] a domain is refused wherever another site has it: name or alias, in the store or in the request', () => {
+  const store = [site('a.example.org', { aliases: ['www.example.org'] })];
+  expect(problems(store, ...puts(site('www.example.org')))).toEqual(['duplicate-domain documents/0/name']);
+  expect(
+    problems(store, ...puts(site('b.example.org', { aliases: ['x.example.org', 'a.example.org'] }))),
+  ).toEqual(['duplicate-domain documents/0/spec/aliases/1']);
+  expect(
+    problems([], ...puts(site('b.example.org', { aliases: ['c.example.org'] }), site('c.example.org'))),
+  ).toEqual(['duplicate-domain documents/1/name']);
+  expect(problems([], ...puts(site('b.example.org', { aliases: ['b.example.org'] })))).toEqual([
+    'duplicate-domain documents/0/spec/aliases/0',
+  ]);
+});
+
+it('[2.bad] a domain that is given up in the same request is free', () => {
+  const store = [site('a.example.org', { aliases: ['www.example.org'] })];
+  expect(
+    problems(store, ...puts(site('b.example.org', { aliases: ['www.example.org'] }), site('a.example.org'))),
+  ).toEqual([]);
+  expect(problems(store, deletion('Site', 'a.example.org'), ...puts(site('www.example.org')))).toEqual([]);
+});
+
+it('[2.bad] only one site may be the default server', () => {
+  const store = [site('a.example.org', { defaultServer: true })];
+  expect(problems(store, ...puts(site('b.example.org', { defaultServer: true })))).toEqual([
+    'duplicate-domain documents/0/spec/defaultServer',
+  ]);
+  expect(
+    problems(store, ...puts(site('b.example.org', { defaultServer: true }), site('a.example.org'))),
+  ).toEqual([]);
+});
+
+it('[2.bad] a dangling reference is refused in the document that refers', () => {
+  expect(problems([], ...puts(policy('web')))).toEqual([
+    'dangling-reference documents/0/spec/files/0/template',
+  ]);
+  expect(problems([], ...puts(template('main.hbs', '{{> gone.hbs}}')))).toEqual([
+    'dangling-reference documents/0/spec/text',
+  ]);
+  expect(
+    problems(
+      [template('main.hbs')],
+      ...puts(policy('web', { files: [{ template: 'main.hbs', path: 'f', for: 'sites' }] })),
+    ),
+  ).toEqual(['dangling-reference documents/0/spec/files/0/for']);
+  expect(
+    problems(
+      basics(),
+      ...puts(service('other', { vip: '192.0.2.11', pool: { role: 'web', check: 'https', probe: {} } })),
+    ),
+  ).toEqual(['dangling-reference documents/0/spec/pool/check']);
+  expect(
+    problems(basics(), ...puts(service('other', { vip: '192.0.2.11', weights: { web1: 1, web9: 1 } }))),
+  ).toEqual(['dangling-reference documents/0/spec/weights/web9']);
+});
+
+it('[2.bad] what something else still refers to cannot be taken away', () => {
+  expect(problems(basics(), deletion('Template', 'main.hbs'))).toEqual(['still-referenced ']);
+  expect(problems(basics(), deletion('Policy', 'web'))).toEqual(['still-referenced ']);
+  expect(problems(basics(), ...puts(policy('web', { role: 'mail', checks: [httpCheck] })))).toEqual([
+    'still-referenced documents/0',
+  ]);
+  expect(problems(basics(), deletion('Cluster', 'cluster'))).toEqual(['still-referenced ']);
+  expect(
+    problems(
+      basics(),
+      deletion('VirtualService', 'web'),
+      deletion('Policy', 'web'),
+      deletion('Template', 'main.hbs'),
+    ),
+  ).toEqual([]);
+});
+
+it('[2.7] a node can be removed though a weight names it', () => {
+  const store = [...basics(), node('web2'), service('weighted', { weights: { web2: 5 } })];
+  expect(problems(store, deletion('Node', 'web2'))).toEqual([]);
+});
+
+it('[2.bad] a template that does not compile, or includes one of another syntax, is refused', () => {
+  expect(problems([], ...puts(template('main.hbs', '{{#if x}}')))).toEqual([
+    'render-failed documents/0/spec/text',
+  ]);
+  expect(
+    problems([template('part.hbs', '', 'nginx')], ...puts(template('main.hbs', '{{> part.hbs}}'))),
+  ).toEqual(['render-failed documents/0/spec/syntax']);
+});
+
+it('[2.bad] a pattern that is no regular expression is refused where it stands', () => {
+  const parameters = { user: { type: 'string', default: 'root', pattern: '(' } };
+  expect(problems(basics(), ...puts(policy('other', { parameters })))).toEqual([
+    'invalid-document documents/0/spec/parameters/user/pattern',
+  ]);
+});
+
+it('[2.bad] two policies of a node that write one path are refused', () => {
+  const linked = (name: string) =>
+    policy(name, { files: [{ template: 'main.hbs', path: 'f', link: '/etc/x.conf' }] });
+  expect(problems([...basics(), linked('one')], ...puts(linked('two')))).toEqual([
+    'path-conflict documents/0/spec/files/0/link',
+  ]);
+  const twice = policy('twice', {
+    files: [
+      { template: 'main.hbs', path: 'f' },
+      { template: 'main.hbs', path: 'f' },
+    ],
+  });
+  expect(problems(basics(), ...puts(twice))).toHaveLength(1);
+});
+
+it('[2.bad] two policies of a node that claim one service, or one address and port, are refused', () => {
+  const listening = (name: string, address: string, port: string) =>
+    policy(name, { listens: [{ address, port }] });
+  const claimed = (first: Resource, second: Resource) => problems([...basics(), first], ...puts(second));
+  expect(claimed(policy('one', daemon('nginx')), policy('two', daemon('nginx')))).toContain(
+    'path-conflict documents/0/spec/service/name',
+  );
+  expect(claimed(listening('one', '127.0.0.1', '80'), listening('two', '127.0.0.1', '80'))).toEqual([
+    'path-conflict documents/0/spec/listens/0',
+  ]);
+  expect(claimed(listening('one', '0.0.0.0', '80'), listening('two', '{{node.address}}', '80'))).toHaveLength(
+    1,
+  );
+  expect(claimed(listening('one', '127.0.0.1', '80'), listening('two', '127.0.0.1', '81'))).toEqual([]);
+});
+
+it('[2.bad] two virtual services that answer at one address and port are refused, as is one that does so twice', () => {
+  const store = [...basics(), service('other', { vip: '192.0.2.11' })];
+  expect(problems(store, ...puts(service('more', { ports: [443, 80] })))).toEqual([
+    'address-conflict documents/0/spec/ports/1',
+  ]);
+  expect(problems(store, ...puts(service('other')))).toEqual(['address-conflict documents/0/spec/ports/0']);
+  expect(problems(basics(), ...puts(service('web', { ports: [80, { port: 80, target: 81 }] })))).toEqual([
+    'address-conflict documents/0/spec/ports/1',
+  ]);
+  expect(problems(store, ...puts(service('more', { ports: [443] })))).toEqual([]);
+  expect(problems(store, deletion('VirtualService', 'web'), ...puts(service('other')))).toEqual([]);
+});
+
+it('[2.bad] claims are judged on each node with its own parameters, and on the defaults where a role has no node', () => {
+  const at = (name: string, parameter: string, role: string, port: number) =>
+    policy(name, {
+      role,
+      parameters: { [parameter]: { type: 'integer', default: port } },
+      listens: [{ address: '{{node.address}}', port: `{{params.${parameter}}}` }],
+    });
+  const store = [...basics(), at('one', 'first', 'web', 80), at('two', 'second', 'web', 81)];
+  expect(problems(store, ...puts(node('web2', { parameters: { first: 81 } })))).toEqual([
+    'path-conflict documents/0/spec/roles',
+  ]);
+  expect(problems(store, ...puts(node('web2', { parameters: { first: 82 } })))).toEqual([]);
+  expect(
+    problems([template('main.hbs'), at('one', 'first', 'dns', 53)], ...puts(at('two', 'second', 'dns', 53))),
+  ).toEqual(['path-conflict documents/0/spec/listens/0']);
+  const both = [...basics(), at('one', 'first', 'web', 80), at('two', 'second', 'mail', 80)];
+  expect(problems(both, ...puts(node('web1', { roles: ['web', 'mail'] })))).toEqual([
+    'path-conflict documents/0/spec/roles',
+  ]);
+});
+
+it('[2.bad] a parameter that no policy of the roles declares, or of another type, is refused', () => {
+  const store = [
+    ...basics(),
+    policy('ports', { parameters: { port: { type: 'integer', default: 80, maximum: 1000 } } }),
+  ];
+  expect(problems(store, ...puts(node('web2', { parameters: { prot: 80 } })))).toEqual([
+    'invalid-document documents/0/spec/parameters/prot',
+  ]);
+  expect(problems(store, ...puts(node('web2', { parameters: { port: 'eighty' } })))).toEqual([
+    'invalid-document documents/0/spec/parameters/port',
+  ]);
+  expect(problems(store, ...puts(node('web2', { parameters: { port: 8080 } })))).toEqual([
+    'invalid-document documents/0/spec/parameters/port',
+  ]);
+  expect(problems(store, ...puts(node('web2', { parameters: { port: 81 } })))).toEqual([]);
+  const set = [...store, node('web2', { parameters: { port: 81 } })];
+  expect(problems(set, deletion('Policy', 'ports'))).toHaveLength(1);
+  expect(
+    problems(set, ...puts(policy('ports', { parameters: { port: { type: 'string', default: 'x' } } }))),
+  ).toHaveLength(1);
+});
+
+it('[2.bad] an expression that cannot be rendered is refused with the policy that has it', () => {
+  expect(
+    problems(
+      basics(),
+      ...puts(policy('two', { listens: [{ address: '127.0.0.1', port: '{{params.nowhere}}' }] })),
+    ),
+  ).toEqual(['render-failed documents/0']);
+});
+
+it('[2.bad] reports every problem of a request at once', () => {
+  const found = problems(
+    basics(),
+    ...puts(
+      site('a.example.org', { aliases: ['b.example.org'] }),
+      site('b.example.org'),
+      policy('two', { files: [{ template: 'gone.hbs', path: 'f' }] }),
+    ),
+    deletion('Cluster', 'cluster'),
+  );
+  expect(found).toEqual([
+    'dangling-reference documents/2/spec/files/0/template',
+    'duplicate-domain documents/1/name',
+    'still-referenced ',
+  ]);
+});
