@@ -46,6 +46,9 @@ export interface Trees {
   links(manifest: Manifest): Link[];
 }
 
+/** The file of a tree that says what the tree is made of. */
+export const MANIFEST = 'manifest';
+
 const WIDTH = 8;
 const MOST_KNOWN = 3;
 
@@ -53,7 +56,7 @@ const MOST_KNOWN = 3;
 export function createTrees({ folder, write = writeFileAtomic }: { folder: string; write?: Write }): Trees {
   const current = join(folder, 'current');
   const tree = (digest: string) => join(folder, 'trees', digest);
-  const manifestFile = (digest: string) => join(tree(digest), 'manifest');
+  const manifestFile = (digest: string) => join(tree(digest), MANIFEST);
   const place = ({ live, name }: ManifestFile, digest: string) =>
     live ? join(folder, 'files', name) : join(tree(digest), name);
   const fileAt = (file: ManifestFile, digest: string): Expected => ({

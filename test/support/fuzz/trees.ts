@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MANIFEST } from '../../../agent/state/trees.ts';
 import type { RenderedFile, RenderedUnit } from '../../../common/render/rendered.ts';
 import { renderUnit, unitInputs } from '../../../common/render/unit.ts';
 import type { Resource, ResourceOf } from '../../../protocol/resource.ts';
@@ -35,7 +36,7 @@ async function ofUnit(folder: string, { unit, digest, files }: RenderedUnit): Pr
   if (active !== `trees/${digest}`) return [`unit ${unit} is at ${active}, rendered is ${digest}`];
   const tree = join(folder, 'current');
   const own = files.filter(({ live }) => !live).map(({ name }) => name);
-  const extra = (await filesIn(tree)).filter((name) => name !== 'manifest.json' && !own.includes(name));
+  const extra = (await filesIn(tree)).filter((name) => name !== MANIFEST && !own.includes(name));
   const places = files.map((file) => ofFile(join(file.live ? join(folder, 'files') : tree, file.name), file));
   const wrong = (await Promise.all(places)).flat();
   return [...extra.map((name) => `${name} is in the tree`), ...wrong].map((what) => `unit ${unit}: ${what}`);
