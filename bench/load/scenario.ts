@@ -1,7 +1,7 @@
 /** What is done to the cluster while the load runs: each thing at its share of the time, one after the other. */
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { daemonsOf } from '../../cli/sandbox/processes.ts';
+import { allGone, daemonsOf } from '../../cli/sandbox/processes.ts';
 import type { Clock } from '../../common/clock.ts';
 import type { TestSandbox } from '../../test/support/sandbox.ts';
 
@@ -72,28 +72,37 @@ const happened = (name: string, node: string | null, at: number): Started => ({
   servesAgain: Promise.resolve(null),
 });
 
+/** A dying process is gone sooner, unless the disk holds it. */
+const DYING = 2000;
+
 /** Kills nginx, and for `ms` milliseconds every nginx that the agent starts in its place. */
 async function killNginx(name: string, ms: number, { sandbox, clock }: Scene): Promise<Started> {
   const { address, http, root } = nodeOf(sandbox, name);
   const folder = sandbox.path(root);
   const place = { root: folder, run: join(folder, 'run') };
   const at = clock.monotonic();
-  const kills = killDaemons(place, clock);
+  const kills = await killDaemons(place, clock);
   if (kills.length === 0) throw new Error(`nginx of ${name} does not run`);
   while (clock.monotonic() < at + ms) {
     await clock.sleep(10);
-    kills.push(...killDaemons(place, clock));
+    kills.push(...(await killDaemons(place, clock)));
   }
   const servesAgain = listensAgain(address, http, clock);
   const title = ms === 0 ? `nginx on ${name} killed` : `nginx on ${name} kept down for ${ms} ms`;
   return { ...happened(title, name, at), kills, servesAgain };
 }
 
-/** Masters first, so that none replaces a worker; a worker that a dying master had just started is found the next time. */
-function killDaemons(place: { root: string; run: string }, clock: Clock): number[] {
+/**
+ * Masters first, so that none replaces a worker; a worker that a dying master had just started is found the next time.
+ * Until they are gone the kernel takes connections to their ports, so whoever asks whether the port serves waits for that.
+ */
+async function killDaemons(place: { root: string; run: string }, clock: Clock): Promise<number[]> {
   const daemons = daemonsOf(place);
+  if (daemons.length === 0) return [];
   for (const { pid } of daemons) kill(pid);
-  return daemons.length === 0 ? [] : [clock.monotonic()];
+  const at = clock.monotonic();
+  if (!(await allGone(daemons, DYING, clock))) throw new Error(`an nginx in ${place.root} outlives SIGKILL`);
+  return [at];
 }
 
 function kill(pid: number): void {

@@ -56,7 +56,7 @@ export async function allGone(processes: ProcessId[], ms: number, clock: Clock):
   const deadline = clock.monotonic() + ms;
   while (processes.some(isAlive)) {
     if (clock.monotonic() >= deadline) return false;
-    await clock.sleep(20);
+    await clock.sleep(5);
   }
   return true;
 }

@@ -102,6 +102,8 @@ export interface Tokens {
   create(token: { name: string; role: AccessRole }): Promise<string>;
   /** Whose secret it is. */
   find(secret: string): Token | undefined;
+  /** Whether a token that `find` gave still opens anything; another one of its name is not the same. */
+  stands(token: Pick<Token, 'name' | 'role'>): boolean;
   list(): Token[];
   /** @returns whether there was one */
   revoke(name: string): Promise<boolean>;

@@ -35,12 +35,14 @@ export function createTokens({ db, clock, rows }: { db: Db; clock: Clock; rows: 
     },
     // By its hash, so that the time it takes says nothing about a secret.
     find: (secret) => byHash.get(sha256(secret)),
+    stands: (token) => [...byHash.values()].some((known) => known === token),
     list: () => [...byHash.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
     revoke: async (name) => {
       const hash = hashOf(name);
       if (hash === undefined) return false;
+      // First where it is kept: where that fails it is there still, and can be revoked again.
+      await db.transaction((queries) => queries.all('DELETE FROM tokens WHERE hash = ?', hash));
       byHash.delete(hash);
-      await db.transaction((queries) => queries.all('DELETE FROM tokens WHERE name = ?', name));
       return true;
     },
   };

@@ -16,17 +16,32 @@ const BEAT_MS = 15_000;
 const MOST_WAITING_BYTES = 1024 * 1024;
 /** An old line is waited for this long to be taken, a cut-off reader to read why. */
 const PATIENCE_MS = 30_000;
+/** How often a stream looks whether its token still stands, and how long the word that it does not is waited for. */
+const LOOK_MS = 500;
 
-export function eventRoutes({ events, clock }: Pick<Given, 'events' | 'clock'>): EventRoutes {
+export function eventRoutes({
+  events,
+  clock,
+  store: { tokens },
+}: Pick<Given, 'events' | 'clock' | 'store'>): EventRoutes {
   const streams = new Set<Stream>();
   /** Asked for with Last-Event-ID, a stream begins after that line; else with the newest lines. */
-  const follow = async ({ query, request, reply }: Asked<'events'>): Promise<FastifyReply> => {
+  const follow = async ({ query, caller, request, reply }: Asked<'events'>): Promise<FastifyReply> => {
     const { limit, follow: _, since, ...filter } = query;
     const first = await events.read({ ...filter, since: lastIdOf(request) ?? since, limit });
     const stream = createStream(reply, clock);
     let unfollow = () => undefined as unknown;
+    const stopLooking = clock.every(LOOK_MS, () => {
+      if (tokens.stands(caller)) return;
+      unfollow();
+      stream.failed(
+        new EvenkeelError('unauthenticated', `the token ${caller.name} was revoked`),
+        LOOK_MS / 2,
+      );
+    });
     streams.add(stream);
     stream.onEnd(() => {
+      stopLooking();
       unfollow();
       streams.delete(stream);
     });
@@ -52,8 +67,8 @@ function lastIdOf(request: FastifyRequest): string | undefined {
 
 interface Stream {
   lines(lines: EventLine[]): Promise<void>;
-  /** Says why, and ends. */
-  failed(error: EvenkeelError): void;
+  /** Says why, and ends; after so long whether that was read or not. */
+  failed(error: EvenkeelError, patience?: number): void;
   isOver(): boolean;
   end(): void;
   onEnd(listener: () => void): void;
@@ -69,10 +84,10 @@ function createStream(reply: FastifyReply, clock: Clock): Stream {
   const stopBeats = clock.every(BEAT_MS, () => raw.write(': beat\n\n'));
   raw.once('close', stopBeats);
   const isOver = () => raw.writableEnded || raw.destroyed;
-  const failed = (error: EvenkeelError) => {
+  const failed = (error: EvenkeelError, patience = PATIENCE_MS) => {
     if (isOver()) return;
     raw.end(`event: error\ndata: ${JSON.stringify(problemDocument(error))}\n\n`);
-    const giveUp = clock.after(PATIENCE_MS, () => raw.destroy());
+    const giveUp = clock.after(patience, () => raw.destroy());
     raw.once('close', giveUp);
   };
   return {

@@ -112,6 +112,41 @@ it('[2.8] a reader that does not read is cut off with a coded event, and the oth
   expect(late.lines.length).toBeLessThan(many);
 });
 
+it('[2.8] a stream ends within a second when its token is revoked, read or not, also where a new one has its name', async () => {
+  const made = await api.ask('POST', '/api/v1/tokens', { name: 'watcher', role: 'viewer' });
+  const { token } = made.json<{ token: string }>();
+  const headers = { authorization: `Bearer ${token}` };
+  const [read, unread] = [await open('&limit=1', headers), await open('&limit=1', headers)];
+  const closed = new Promise<void>((resolve) => unread.once('close', () => resolve()));
+  unread.pause();
+  const { lines, end } = listen(read);
+  const others = listen(await open('&limit=1'));
+  await until('both hear', () => lines.length > 0 && others.lines.length > 0);
+  const sockets = await new Promise<number>((resolve) =>
+    api.app.server.getConnections((_, count) => resolve(count)),
+  );
+  await api.ask('DELETE', '/api/v1/tokens/watcher');
+  await api.ask('POST', '/api/v1/tokens', { name: 'watcher', role: 'viewer' });
+  const revoked = performance.now();
+  await until('the stream is over', () => end.over);
+  expect(performance.now() - revoked).toBeLessThan(1000);
+  expect(end.error).toMatchObject({ code: 'unauthenticated' });
+  const heard = lines.length;
+  happen('said after the revocation');
+  await until('others hear it', () => others.lines.at(-1)?.message === 'said after the revocation');
+  expect(lines).toHaveLength(heard);
+  expect(others.end.over).toBe(false);
+  await until('both connections are gone', async () => {
+    const now = await new Promise<number>((resolve) =>
+      api.app.server.getConnections((_, count) => resolve(count)),
+    );
+    return now <= sockets - 2;
+  });
+  expect(performance.now() - revoked).toBeLessThan(2000);
+  unread.destroy();
+  await closed;
+});
+
 it('[2.8] streams end when the API closes, and the API closes at once', async () => {
   const other = await startTestApi();
   const stream = await new Promise<IncomingMessage>((resolve, reject) => {
