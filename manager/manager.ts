@@ -2,6 +2,7 @@
 import type { Clock } from '../common/clock.ts';
 import { type Running, startAll } from '../common/lifecycle.ts';
 import type { Log } from '../common/log.ts';
+import { messageOf } from '../protocol/errors.ts';
 import { topicOf } from '../protocol/topics.ts';
 import { createApi } from './api/app.ts';
 import { createAsker } from './ask.ts';
@@ -16,12 +17,14 @@ import { createEvents } from './events.ts';
 import { createFallback } from './fallback.ts';
 import { createGoing } from './going.ts';
 import { createObserved } from './health/observed.ts';
+import { STANDING } from './health/told.ts';
 import { createJoin } from './join.ts';
 import { createMachines } from './machines/server.ts';
 import { createMetrics } from './metrics.ts';
 import { createPeers } from './pki/peers.ts';
 import { createPki } from './pki/pki.ts';
 import { createPools, firstNumberOf } from './pool/pools.ts';
+import { createRefusals, refusedAt } from './refusals.ts';
 import { createSchedule } from './schedule.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
@@ -43,7 +46,7 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
   const core = await openCore(options);
   const fleet = wireFleet(core);
   const { api, pools, metrics } = wirePeople(core, fleet);
-  const { store, pki, events, witness, world } = core;
+  const { store, pki, events, refusals, witness, world } = core;
   const { broker, observed, missed, publisher, machines } = fleet;
   const followed = world.follow({
     removed: [broker.forget, async (node) => observed.forget(node), async (node) => missed.forget(node)],
@@ -56,10 +59,11 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
       { name: 'store', start: async () => store.close },
       { name: 'witness', start: () => witness.follow(store) },
       { name: 'events', start: async () => events.start() },
+      { name: 'refusals', start: async () => refusals.start() },
       { name: 'metrics', start: async () => metrics.start() },
       { name: 'keys', start: async () => pki.start() },
       { name: 'broker', start: broker.start },
-      { name: 'observed', start: async () => observed.start() },
+      { name: 'observed', start: async () => observed.start(await toldBefore(core)) },
       { name: 'followers', start: async () => store.onCommit(followed) },
       { name: 'publisher', start: publisher.start },
       { name: 'machines', start: machines.start },
@@ -89,8 +93,7 @@ async function openCore({ data, config, clock, log }: ManagerOptions) {
   const store: Store = { ...opened, hold };
   const doubt = witness.doubts(store.meta());
   if (doubt !== undefined) await hold(doubt);
-  const refused = (node: string, reason: Error) =>
-    events.emit({ type: 'trust.refused', severity: 'warning', node, subject: node, message: reason.message });
+  const refusals = createRefusals({ emit: events.emit, clock });
   return {
     config,
     clock,
@@ -102,21 +105,31 @@ async function openCore({ data, config, clock, log }: ManagerOptions) {
     pki,
     boot,
     events,
-    refused,
+    refusals,
     world: worldOf(store),
     cluster: store.meta().cluster,
   };
 }
 type Core = Awaited<ReturnType<typeof openCore>>;
 
+/** What an earlier run told people; a store that is damaged may not have it any more. */
+async function toldBefore({ store, log }: Core) {
+  if (store.meta().damaged) return [];
+  return store.events.latest(STANDING).catch((err: unknown) => {
+    log.warn({ err: messageOf(err) }, 'events of an earlier run cannot be read');
+    return [];
+  });
+}
+
 /** The side of the nodes: the broker, what travels over it, and what nodes said. */
 function wireFleet(core: Core) {
-  const { config, clock, log, store, held, pki, events, refused, world, cluster } = core;
+  const { config, clock, log, store, held, pki, events, refusals, world, cluster } = core;
   const { address, ports } = config;
   const seal = pki.seal;
-  const peers = createPeers({ lookup: world.peer, refused, clock });
+  const refused = refusedAt(refusals);
+  const peers = createPeers({ lookup: world.peer, refused: refused.certificate, clock });
   const observed = createObserved({ clock, emit: events.emit, headsOf: world.headsOf });
-  const join = createJoin({ store, pki, cluster, address, ports, refused, clock, log });
+  const join = createJoin({ store, pki, cluster, address, ports, refused: refused.join, clock, log });
   const broker = createBroker({
     listen: { address, port: ports.broker },
     tls: pki.credentials,
@@ -134,6 +147,7 @@ function wireFleet(core: Core) {
       answer: (node, answer) => asker.answered(node, answer),
       gone: (node) => log.debug({ node }, 'connection is gone'),
     },
+    refused: refused.handshake,
     clock,
     log,
   });
@@ -154,6 +168,7 @@ function wireFleet(core: Core) {
     listen: { address, port: ports.machines },
     tls: pki.credentials,
     peers,
+    refused: refused.handshake,
     renew: join.renew,
     held,
     log,
@@ -163,7 +178,8 @@ function wireFleet(core: Core) {
 
 /** The side of the people: pools, views and the API. */
 function wirePeople(core: Core, { observed, join, broker, publisher, asker }: ReturnType<typeof wireFleet>) {
-  const { config, clock, log, places, witness, store, held, pki, boot, events, world, cluster } = core;
+  const { config, clock, log, places, witness, store, held, pki, boot, events, refusals, world, cluster } =
+    core;
   const { address, ports } = config;
   const pools = createPools({
     cluster,
@@ -181,7 +197,7 @@ function wirePeople(core: Core, { observed, join, broker, publisher, asker }: Re
     log,
   });
   const nodes = createNodeViews({ store, observed, world, clock });
-  const metrics = createMetrics({ store, nodes, pools });
+  const metrics = createMetrics({ store, nodes, pools, refused: refusals.counts, dropped: broker.counts });
   const api = createApi({
     listen: { address, port: ports.api },
     tls: pki.credentials,
@@ -197,6 +213,7 @@ function wirePeople(core: Core, { observed, join, broker, publisher, asker }: Re
       ports,
     }),
     join,
+    refused: refusals.refused,
     ask: asker.ask,
     backup: createBackup({ store, pki: places.pki, log }),
     metrics,

@@ -136,6 +136,8 @@ export const UnitReport = Wire({
   /** The tree that is served now. */
   digest: Type.String(),
   result: OneOf([...results]),
+  /** The service that was found dead in this pass and runs again. Said once; a report that is said again leaves it out. */
+  restarted: Type.Optional(Name),
   /** The step that failed, and its coded error. */
   step: Type.Optional(Step),
   error: Type.Optional(Wire({ code: Type.String(), message: Type.String() })),

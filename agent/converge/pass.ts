@@ -87,6 +87,8 @@ export interface Pass {
   staged: { digest: string; places: string[] }[];
   diffs: FileDiff[];
   drift: { repaired: boolean; found: Expected[]; diffs: FileDiff[] };
+  /** Whether this pass has ended the daemon on purpose, and the one that it found dead and has started again. */
+  daemon: { ended: boolean; restarted: string | null };
   step<T>(name: Step, work: () => T | Promise<T>): Promise<T>;
 }
 
@@ -104,6 +106,7 @@ export function beginPass(unit: Unit, tools: Tools, scopes: Pass['scopes'], sign
     staged: [],
     diffs: [],
     drift: { repaired: false, found: [], diffs: [] },
+    daemon: { ended: false, restarted: null },
     step: async (name, work) => {
       // Nothing is begun any more by an agent that stops; the next one takes it up.
       signal.throwIfAborted();

@@ -16,6 +16,7 @@ export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> 
   const { unit, tools, signal } = pass;
   const { digest } = wanted.manifest;
   const loads = tree || owesLoad(unit.record.read(), digest);
+  const isDead = hasDied(pass);
   await tools.hooks.beforeReload(unit.name);
   await endFormer(pass, wanted);
   const wasUp = wanted.service !== undefined && tools.driver.read(wanted.service).pid !== null;
@@ -26,7 +27,14 @@ export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> 
   if (wanted.loaded)
     await awaitLoaded(wanted.loaded, { deadline, steady, isAlive, clock: tools.clock, signal });
   await unit.record.write({ wanted: digest, loaded: digest, running: wanted.service ?? null });
+  if (isDead && wanted.service) pass.daemon.restarted = wanted.service.name;
   tools.hooks.reloaded(unit.name);
+}
+
+/** Whoever noticed it first: what ran before does not any more, and not because this pass has ended it. */
+function hasDied({ unit, tools, daemon }: Pass): boolean {
+  const { running } = unit.record.read();
+  return running !== null && !daemon.ended && tools.driver.read(running).pid === null;
 }
 
 async function serve({ tools }: Pass, service: ResolvedService, wish: Wish): Promise<void> {
@@ -37,5 +45,7 @@ async function serve({ tools }: Pass, service: ResolvedService, wish: Wish): Pro
 /** A service that is defined in another way now is ended first, by the definition with which it was started. */
 async function endFormer(pass: Pass, wanted: Wanted): Promise<void> {
   const { running } = pass.unit.record.read();
-  if (running !== null && isRedefined(pass, wanted)) await pass.tools.driver.apply(running, ['stop']);
+  if (running === null || !isRedefined(pass, wanted)) return;
+  pass.daemon.ended = true;
+  await pass.tools.driver.apply(running, ['stop']);
 }

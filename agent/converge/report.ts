@@ -42,7 +42,10 @@ export function createReporter({ desired, fights, report }: ReporterOptions): Re
     if (count !== null) report({ type: 'fight', unit, path, count });
   };
   return {
-    pass: ({ unit: { name: unit }, scopes, timing, diffs, drift }, { result, step, error }, digest) => {
+    pass: (pass, { result, step, error }, digest) => {
+      const { scopes, timing, diffs, drift } = pass;
+      const unit = pass.unit.name;
+      const { restarted } = pass.daemon;
       sayDrift(unit, drift);
       if (drift.found.length === 0) saidDrift.delete(unit);
       const held = desired.unit(unit).held().slice(0, MOST_HELD);
@@ -59,7 +62,8 @@ export function createReporter({ desired, fights, report }: ReporterOptions): Re
       };
       const before = last.get(unit);
       last.set(unit, body);
-      if (before === undefined || gistOf(before) !== gistOf(body) || isNews(body)) report(body);
+      if (restarted !== null) report({ ...body, restarted });
+      else if (before === undefined || gistOf(before) !== gistOf(body) || isNews(body)) report(body);
     },
     last: () => last,
     forget: (unit) => {

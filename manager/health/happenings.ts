@@ -1,45 +1,41 @@
-/** Happenings: what a node's report means to a person, as an event line; nothing where nothing has changed. */
-import type { AlarmReport, CheckReport, Report, UnitReport } from '../../protocol/messages.ts';
+/** Happenings: what a node's report means to a person, as event lines; none where it says what was told before. */
+import type { AlarmReport, CheckReport, DriftReport, Report, UnitReport } from '../../protocol/messages.ts';
 import type { EventLine } from '../../protocol/views.ts';
-import type { NodeMemory, UnitStand } from './memory.ts';
 
 /** An event before it has its number and moment. */
 export type Happening = Omit<EventLine, 'id' | 'at'>;
 
-/** @param memory what was known before the report */
-export function happeningOf(node: string, report: Report, memory: NodeMemory): Happening | null {
+/** @param told what people were told of this node before the report */
+export function happeningsOf(node: string, report: Report, told: ReadonlyMap<string, string>): Happening[] {
   switch (report.type) {
     case 'unit':
-      return ofUnit(node, report, memory.units.get(report.unit));
+      return [...ofRestart(node, report), ...ofUnit(node, report, told.get(unitKey(report.unit)))];
     case 'check':
-      return ofCheck(node, report, memory.checks.get(`${report.unit}/${report.check}`));
+      return ofCheck(node, report, told.get(checkKey(report)));
     case 'alarm':
-      return ofAlarm(node, report, memory.alarms.get(alarmKey(report)));
+      return ofAlarm(node, report, told.get(alarmKey(report)));
     case 'drift':
-      return {
-        type: `drift.${report.action}`,
-        severity: 'warning',
-        node,
-        subject: report.unit,
-        message: `${report.diffs.length} paths of ${report.unit} differed from what is declared: ${report.action}`,
-        data: { diffs: report.diffs },
-      };
+      return [ofDrift(node, report)];
     case 'fight':
-      return {
-        type: 'fight',
-        severity: 'error',
-        node,
-        subject: report.path,
-        message: `${report.path} was corrected ${report.count} times in a short while: something else keeps changing it`,
-        data: { unit: report.unit, count: report.count },
-      };
+      return [
+        {
+          type: 'fight',
+          severity: 'error',
+          node,
+          subject: report.path,
+          message: `${report.path} was corrected ${report.count} times in a short while: something else keeps changing it`,
+          data: { unit: report.unit, count: report.count },
+        },
+      ];
     case 'pool':
       // What balancers really have becomes an event where all directors are seen together.
-      return null;
+      return [];
   }
 }
 
-export const alarmKey = ({ code, subject }: AlarmReport): string => `${code}/${subject}`;
+export const unitKey = (unit: string): string => `unit/${unit}`;
+export const checkKey = ({ unit, check }: CheckReport): string => `check/${unit}/${check}`;
+export const alarmKey = ({ code, subject }: AlarmReport): string => `alarm/${code}/${subject}`;
 
 const severityOf: Record<UnitReport['result'], Happening['severity']> = {
   unchanged: 'info',
@@ -50,56 +46,101 @@ const severityOf: Record<UnitReport['result'], Happening['severity']> = {
   failed: 'error',
 };
 
-function ofUnit(node: string, report: UnitReport, before: UnitStand | undefined): Happening | null {
-  if (outcomeOf(report) === (before && outcomeOf(before))) return null;
-  if (report.result === 'unchanged' && (before === undefined || isWell(before))) return null;
-  const because = report.error ? `: ${report.error.message}` : '';
-  const held = report.held.map(({ kind, name, reason }) => `${kind}/${name} (${reason})`);
-  return {
-    type: `unit.${report.result}`,
-    severity: severityOf[report.result],
-    node,
-    subject: report.unit,
-    message: `${report.unit} ${report.result}${because}${held.length > 0 ? `; held back: ${held.slice(0, 5).join(', ')}` : ''}`,
-    data: {
-      digest: report.digest,
-      step: report.step,
-      error: report.error,
-      held: report.held,
-      timing: report.timing,
-      diffs: report.diffs,
+function ofRestart(node: string, { unit, restarted }: UnitReport): Happening[] {
+  if (restarted === undefined) return [];
+  const message = `${restarted} died on ${node} and was started again`;
+  return [{ type: 'service.restarted', severity: 'warning', node, subject: unit, message }];
+}
+
+const MOST_NAMED = 5;
+
+function ofUnit(node: string, report: UnitReport, before: string | undefined): Happening[] {
+  const outcome = outcomeOf(report);
+  if (outcome === before) return [];
+  if (report.result === 'unchanged' && (before === undefined || isWellOutcome(before))) return [];
+  const { unit, result, error, held } = report;
+  const because = error ? `: ${error.message}` : '';
+  const names = held.slice(0, MOST_NAMED).map(({ kind, name, reason }) => `${kind}/${name}: ${reason}`);
+  const more = held.length > MOST_NAMED ? `; and ${held.length - MOST_NAMED} more` : '';
+  // Who waits for a site looks for its name: it comes first.
+  const message =
+    result === 'held' && !error && names.length > 0
+      ? `${names.join('; ')}${more} (held back; the rest of ${unit} is live)`
+      : `${unit} ${result}${because}${names.length > 0 ? `; held back: ${names.join('; ')}${more}` : ''}`;
+  const { digest, step, timing, diffs } = report;
+  return [
+    {
+      type: `unit.${result}`,
+      severity: severityOf[result],
+      node,
+      subject: unit,
+      message,
+      data: { digest, step, error, held, timing, diffs },
     },
-  };
+  ];
 }
 
-const isWell = ({ result }: { result: string }): boolean =>
-  result === 'unchanged' || result === 'changed' || result === 'corrected';
+/** How a unit ended, as far as it is news: of one that is well, only which tree it serves. */
+export const outcomeOf = ({
+  result,
+  digest,
+  error,
+  held,
+}: Pick<UnitReport, 'result' | 'digest' | 'error' | 'held'>): string =>
+  JSON.stringify([
+    isWell(result) ? WELL : result,
+    digest,
+    error?.message ?? null,
+    held.map(({ kind, name, serving, reason }) => [kind, name, serving, reason]),
+  ]);
 
-const outcomeOf = ({ result, digest, error, held }: UnitStand): string =>
-  JSON.stringify([result, digest, error, held]);
+const WELL = 'well';
+const isWell = (result: string) => result === 'unchanged' || result === 'changed' || result === 'corrected';
+const isWellOutcome = (outcome: string) => outcome.startsWith(`["${WELL}"`);
 
-function ofCheck(node: string, report: CheckReport, before: CheckReport | undefined): Happening | null {
-  const was = before?.state ?? 'unknown';
-  if (report.state === was || report.state === 'unknown') return null;
-  if (was === 'unknown' && report.state === 'up') return null;
-  return {
-    type: `check.${report.state}`,
-    severity: report.state === 'up' ? 'info' : 'error',
-    node,
-    subject: `${report.unit}/${report.check}`,
-    message: `${report.unit}/${report.check} is ${report.state}: ${report.detail}`,
-  };
+function ofCheck(node: string, report: CheckReport, was: string | undefined): Happening[] {
+  const { state, unit, check, detail } = report;
+  if (state === was || state === 'unknown') return [];
+  if (was === undefined && state === 'up') return [];
+  return [
+    {
+      type: `check.${state}`,
+      severity: state === 'up' ? 'info' : 'error',
+      node,
+      subject: `${unit}/${check}`,
+      message: `${unit}/${check} is ${state}: ${detail}`,
+    },
+  ];
 }
 
-function ofAlarm(node: string, report: AlarmReport, before: AlarmReport | undefined): Happening | null {
-  if (report.active === (before !== undefined) && report.message === (before?.message ?? report.message))
-    return null;
+function ofAlarm(node: string, report: AlarmReport, before: string | undefined): Happening[] {
+  const { active, subject, message, code } = report;
+  if (active ? message === before : before === undefined) return [];
+  return [
+    {
+      type: active ? 'alarm.raised' : 'alarm.cleared',
+      severity: active ? 'error' : 'info',
+      node,
+      subject,
+      message,
+      data: { code },
+    },
+  ];
+}
+
+/** Paths as an operator knows them: those of `evenkeel render`. */
+function ofDrift(node: string, { unit, action, diffs }: DriftReport): Happening {
+  const paths = diffs.map(({ path }) => path);
+  const named = paths.slice(0, MOST_NAMED).join(', ');
+  const more = paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : '';
+  const were = paths.length === 1 ? 'was' : 'were';
+  const did = action === 'repaired' ? 'put back' : 'left so, since nothing may be changed there now';
   return {
-    type: report.active ? 'alarm.raised' : 'alarm.cleared',
-    severity: report.active ? 'error' : 'info',
+    type: `drift.${action}`,
+    severity: 'warning',
     node,
-    subject: report.subject,
-    message: report.message,
-    data: { code: report.code },
+    subject: unit,
+    message: `${named}${more} of ${unit} ${were} not as declared: ${did}`,
+    data: { diffs },
   };
 }

@@ -28,6 +28,8 @@ export interface NodeMemory {
   checks: Map<string, CheckReport>;
   alarms: Map<string, AlarmReport>;
   pools: Map<string, PoolReport>;
+  /** Beats of this session. */
+  beats: number;
   /** Reports that were taken already: they are sent again until the receipt arrives. */
   seen: Set<string>;
 }
@@ -41,6 +43,7 @@ export const emptyMemory = (): NodeMemory => ({
   checks: new Map(),
   alarms: new Map(),
   pools: new Map(),
+  beats: 0,
   seen: new Set(),
 });
 

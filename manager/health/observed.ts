@@ -11,7 +11,8 @@
  */
 import type { Clock } from '../../common/clock.ts';
 import type { Beat, PoolReport, Report, ScopeName, Status } from '../../protocol/messages.ts';
-import { alarmKey, type Happening, happeningOf } from './happenings.ts';
+import type { EventLine } from '../../protocol/views.ts';
+import { alarmKey, type Happening, happeningsOf } from './happenings.ts';
 import {
   behindOf,
   emptyMemory,
@@ -23,6 +24,7 @@ import {
   seenBefore,
   standsOf,
 } from './memory.ts';
+import { dropAlarms, recall, type Told, tell } from './told.ts';
 
 export interface Observed {
   status(node: string, status: Status): void;
@@ -37,8 +39,8 @@ export interface Observed {
   poolReports(service: string): { director: string; report: PoolReport }[];
   /** Called when something that health weighs has changed: presence, checks, units, pools. */
   onChange(listener: (node: string) => void): () => void;
-  /** Begins to watch for silence. */
-  start(): () => void;
+  /** Begins to watch for silence. @param before the last event about each thing, from an earlier run */
+  start(before?: readonly EventLine[]): () => void;
 }
 
 export interface ObservedOptions {
@@ -51,9 +53,13 @@ export interface ObservedOptions {
 }
 
 const LOOK_EVERY_MS = 500;
+/** Beats of a session after which a node has said again all that holds. */
+const ALL_SAID = 5;
 
 export function createObserved({ clock, emit, headsOf, silentAfter = 7000 }: ObservedOptions): Observed {
   const memories = new Map<string, NodeMemory>();
+  /** Also of nodes that have not spoken to this run of the manager. */
+  const tolds = new Map<string, Told>();
   const listeners = new Set<(node: string) => void>();
   const changed = (node: string) => {
     for (const listener of listeners) listener(node);
@@ -62,6 +68,11 @@ export function createObserved({ clock, emit, headsOf, silentAfter = 7000 }: Obs
     const known = memories.get(node) ?? emptyMemory();
     memories.set(node, known);
     return known;
+  };
+  const toldOf = (node: string): Told => {
+    const told = tolds.get(node) ?? new Map();
+    tolds.set(node, told);
+    return told;
   };
   const say = (node: string, severity: Happening['severity'], type: string, message: string) =>
     emit({ type, severity, node, subject: node, message });
@@ -98,6 +109,8 @@ export function createObserved({ clock, emit, headsOf, silentAfter = 7000 }: Obs
     if (memory?.status?.session !== said.s || memory.status.state === 'offline') return;
     if (memory.beat && said.n <= memory.beat.n) return;
     memory.beat = said;
+    memory.beats += 1;
+    if (memory.beats === ALL_SAID) dropAlarms(toldOf(node), memory.alarms);
     heard(memory);
     const arrived = approach(memory, standsOf(memory, headsOf(node)));
     if (!memory.fresh) say(node, 'info', 'node.heard', `${node} is heard again`);
@@ -109,10 +122,10 @@ export function createObserved({ clock, emit, headsOf, silentAfter = 7000 }: Obs
     const memory = memoryOf(node);
     if (seenBefore(memory.seen, said.id)) return;
     const isStale = memory.status !== undefined && memory.status.session !== said.session;
-    const happening = isStale && isStateOnly(said) ? null : happeningOf(node, said, memory);
-    if (happening) emit(happening);
+    if (!(isStale && isStateOnly(said))) happeningsOf(node, said, toldOf(node)).forEach(emit);
     if (isStale && !isFirstOfUnit(memory, said)) return;
     keep(memory, said);
+    tell(toldOf(node), said);
     if (said.type === 'unit') approach(memory, new Map(Object.entries(said.scopes)));
     changed(node);
   };
@@ -129,6 +142,7 @@ export function createObserved({ clock, emit, headsOf, silentAfter = 7000 }: Obs
     beat,
     report,
     forget: (node) => {
+      tolds.delete(node);
       if (memories.delete(node)) changed(node);
     },
     of: (node) => memories.get(node),
@@ -144,7 +158,10 @@ export function createObserved({ clock, emit, headsOf, silentAfter = 7000 }: Obs
         listeners.delete(listener);
       };
     },
-    start: () => clock.every(LOOK_EVERY_MS, lookForSilence),
+    start: (before = []) => {
+      for (const line of before) if (line.node !== undefined) recall(toldOf(line.node), line);
+      return clock.every(LOOK_EVERY_MS, lookForSilence);
+    },
   };
 }
 
@@ -154,6 +171,7 @@ function startSession(memory: NodeMemory): void {
   memory.alarms.clear();
   memory.pools.clear();
   memory.beat = undefined;
+  memory.beats = 0;
 }
 
 /** Takes what was reached off the node's target; true when that was the last of it. */

@@ -29,6 +29,15 @@ const insert = `INSERT INTO events (at, type, severity, node, subject, message, 
   SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->6 FROM json_each(?)
   RETURNING seq`;
 
+/** A thing is a subject, or, for alarms, a subject and a code. Whole reports are large: their diffs stay behind. */
+const latest = `SELECT seq, at, type, severity, node, subject, message,
+    json_remove(data, '$.diffs', '$.timing') AS data
+  FROM events WHERE seq IN (
+    SELECT max(seq) FROM events
+    WHERE node IS NOT NULL AND substr(type, 1, instr(type, '.') - 1) IN (SELECT value FROM json_each(?))
+    GROUP BY node, substr(type, 1, instr(type, '.')), subject, json_extract(data, '$.code'))
+  ORDER BY seq`;
+
 export interface EventsRoom extends Events {
   /** Forgets the oldest beyond what is kept. */
   trim(): Promise<void>;
@@ -106,6 +115,7 @@ export function createEvents({ db, clock, log, keep = 20_000 }: EventsOptions): 
             );
       return rows.map(lineOf);
     },
+    latest: async (families) => (await db.read.all<Row>(latest, JSON.stringify(families))).map(lineOf),
     onAppended: listeners.add,
     trim,
     idle: async () => {

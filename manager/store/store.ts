@@ -87,6 +87,8 @@ export interface Events {
   append(happenings: Happening[]): void;
   /** Oldest first. */
   range(query: EventQuery): Promise<EventLine[]>;
+  /** The last event of these families about each thing of each node, without what is bulky in it. */
+  latest(families: readonly string[]): Promise<EventLine[]>;
   /** Called once they are kept. */
   onAppended(listener: (lines: EventLine[]) => void): () => void;
 }

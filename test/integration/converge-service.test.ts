@@ -12,6 +12,7 @@ afterEach(() => home.end());
 
 const serves = () =>
   until('it serves', async () => (await home.get('a.example').catch(() => null))?.body === 'a.example');
+const restarts = () => home.unitReports().flatMap(({ restarted }) => restarted ?? []);
 const lastReport = () => home.unitReports().at(-1);
 
 async function begin() {
@@ -28,6 +29,38 @@ describe('a daemon', () => {
     await until('another one runs', () => existsSync(pidFile()) && home.pid() !== pid);
     await serves();
     await until('it is told', () => lastReport()?.result === 'corrected');
+    await home.units().idle();
+    expect(restarts()).toEqual(['nginx']);
+    // What is said again to a manager that has forgotten is no second death.
+    home.units().say();
+    expect(restarts()).toEqual(['nginx']);
+  });
+
+  it('[2.5] that died is told of whatever else the same pass has to do', async () => {
+    const pid = await begin();
+    await home.stop();
+    process.kill(pid, 'SIGKILL');
+    await home.declareUnseen(await siteOf(home, 'b.example'));
+    await home.resume();
+    await until(
+      'it serves',
+      async () => (await home.get('b.example').catch(() => null))?.body === 'b.example',
+    );
+    await home.units().idle();
+    expect(restarts()).toEqual(['nginx']);
+  });
+
+  it('[2.5] that this agent starts, reloads or ends by itself has not died', async () => {
+    await begin();
+    await home.declare(await siteOf(home, 'b.example'));
+    await home.settled();
+    await home.declare(
+      await webPolicy((spec) => {
+        if (spec.service) spec.service.start = [...spec.service.start, '-g', 'worker_priority 1;'];
+      }),
+    );
+    await home.settled();
+    expect(restarts()).toEqual([]);
   });
 
   it('[2.5] outlives its agent, and the next agent takes it over', async () => {

@@ -3,10 +3,12 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Head, MOST } from '../../manager/health/memory.ts';
 import { createObserved, type Observed } from '../../manager/health/observed.ts';
+import { STANDING } from '../../manager/health/told.ts';
 import { nodeView } from '../../manager/health/view.ts';
 import type { Report, Status, UnitReport } from '../../protocol/messages.ts';
 import { parseResource, type ResourceOf } from '../../protocol/resource.ts';
 import { createManualClock, type ManualClock } from '../support/clock.ts';
+import { opened } from './store/opened.ts';
 
 let clock: ManualClock;
 let observed: Observed;
@@ -211,6 +213,97 @@ describe('[2.7] reports', () => {
       }),
       { numRuns: 5 },
     );
+  });
+});
+
+describe('[2.8] what a node says again', () => {
+  const held = (session: string) =>
+    unit(session, {
+      result: 'held',
+      held: [{ kind: 'Site', name: 'a.example', serving: 'nothing', reason: 'no such certificate' }],
+    });
+  const alarm = (session: string, active = true): Report => ({
+    ...base(session),
+    ...{ type: 'alarm', code: 'snapshot-refused', subject: 'role/web', active, message: 'too few' },
+  });
+  const sayAll = (session: string) => {
+    observed.status('a', status(session));
+    for (const say of [held, alarm]) observed.report('a', say(session));
+    observed.report('a', check(session, 'down'));
+  };
+  const happened = () => events.filter((line) => !line.includes('node.'));
+  const ALL = ['warning unit.held a', 'error alarm.raised a', 'error check.down a'];
+
+  it('at each new connection is told once', () => {
+    for (const session of ['one', 'two', 'three']) sayAll(session);
+    expect(happened()).toEqual(ALL);
+    observed.report('a', unit('three'));
+    observed.report('a', check('three', 'up'));
+    observed.report('a', alarm('three', false));
+    expect(happened().slice(3)).toEqual(['info unit.changed a', 'info check.up a', 'info alarm.cleared a']);
+  });
+
+  it('is told anew when it was over meanwhile', async () => {
+    sayAll('one');
+    observed.status('a', status('two'));
+    // The alarm is not said again: it does not stand any more.
+    for (let i = 0; i < 6; i += 1) observed.beat('a', beat('two'));
+    observed.report('a', alarm('two'));
+    observed.report('a', unit('two'));
+    observed.report('a', held('two'));
+    expect(happened().slice(3)).toEqual([
+      'error alarm.raised a',
+      'info unit.changed a',
+      'warning unit.held a',
+    ]);
+  });
+
+  it('is told once by two runs of the manager, which remember it by the events that they keep', async () => {
+    const { store } = await opened();
+    const run = async () => {
+      observed = createObserved({
+        clock,
+        emit: (happening) => store.events.append([happening]),
+        headsOf: () => heads,
+      });
+      observed.start(await store.events.latest(STANDING));
+    };
+    const kept = async () => {
+      await store.events.range({ limit: 1 });
+      return (await store.events.range({ limit: 100 })).filter(({ type }) => !type.startsWith('node.'));
+    };
+    await run();
+    expect(observed.nodes()).toEqual([]);
+    sayAll('one');
+    await expect.poll(kept).toHaveLength(3);
+    await run();
+    // What was told makes no node known that has not spoken.
+    expect(observed.nodes()).toEqual([]);
+    sayAll('two');
+    observed.report('a', unit('two', { result: 'unchanged', digest: 'd2' }));
+    await expect
+      .poll(async () => (await kept()).map(({ type }) => type))
+      .toEqual([...['unit.held', 'alarm.raised', 'check.down'], 'unit.unchanged']);
+  });
+
+  it('names the site first, and the reason after it', () => {
+    const messages: string[] = [];
+    observed = createObserved({ clock, emit: ({ message }) => messages.push(message), headsOf: () => heads });
+    observed.report('a', held('one'));
+    expect(messages).toEqual([
+      'Site/a.example: no such certificate (held back; the rest of web-nginx is live)',
+    ]);
+  });
+
+  it('of a daemon that died is an event each time, and never because a report is said again', () => {
+    observed.status('a', status('one'));
+    for (const restarted of ['nginx', 'nginx', undefined])
+      observed.report('a', unit('one', { result: 'corrected', ...(restarted ? { restarted } : {}) }));
+    expect(happened()).toEqual([
+      'warning service.restarted a',
+      'info unit.corrected a',
+      'warning service.restarted a',
+    ]);
   });
 });
 

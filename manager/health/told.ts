@@ -1,0 +1,47 @@
+/** Told: what people were told last of each thing of a node, so that a report that says it again is no event. */
+import type { Report, UnitReport } from '../../protocol/messages.ts';
+import type { EventLine } from '../../protocol/views.ts';
+import { alarmKey, checkKey, outcomeOf, unitKey } from './happenings.ts';
+
+/** By unit, check or alarm: how it stands. An alarm that does not stand is not in it. */
+export type Told = Map<string, string>;
+
+/** The families of events that say how something stands. */
+export const STANDING = ['unit', 'check', 'alarm'] as const;
+
+/** The newest entries; the one set longest ago gives way. */
+const MOST = 1024;
+
+/** What a report says stands from now on. */
+export function tell(told: Told, report: Report): void {
+  if (report.type === 'unit') set(told, unitKey(report.unit), outcomeOf(report));
+  if (report.type === 'check' && report.state !== 'unknown') set(told, checkKey(report), report.state);
+  if (report.type === 'alarm') set(told, alarmKey(report), report.active ? report.message : undefined);
+}
+
+/** Alarms that a node did not say again after it had every chance to stand no more. */
+export function dropAlarms(told: Told, standing: ReadonlyMap<string, unknown>): void {
+  for (const key of told.keys()) if (key.startsWith('alarm/') && !standing.has(key)) told.delete(key);
+}
+
+/** What an earlier run of the manager has told: the last event about each thing, as the store kept it. */
+export function recall(told: Told, { type, subject, message, data }: EventLine): void {
+  const [family, state = ''] = type.split('.');
+  if (family === 'unit') {
+    const { digest, error, held } = data as Pick<UnitReport, 'digest' | 'error' | 'held'>;
+    set(told, unitKey(subject), outcomeOf({ result: state as UnitReport['result'], digest, error, held }));
+  }
+  if (family === 'check') set(told, `check/${subject}`, state);
+  if (family === 'alarm') {
+    const { code } = data as { code: string };
+    set(told, `alarm/${code}/${subject}`, state === 'raised' ? message : undefined);
+  }
+}
+
+function set(told: Told, key: string, value: string | undefined): void {
+  told.delete(key);
+  if (value === undefined) return;
+  told.set(key, value);
+  const [oldest] = told.keys();
+  if (told.size > MOST && oldest !== undefined) told.delete(oldest);
+}
