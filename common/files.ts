@@ -1,6 +1,7 @@
 /** The one room that writes files: temp in the same folder, mode, fsync, rename, fsync of the folder. */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, symlink, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Makes a folder's entries durable: names that were made, renamed or removed in it. */
@@ -33,6 +34,26 @@ async function makeOne(folder: string, mode: number): Promise<string | undefined
 
 const beside = (path: string) =>
   join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+
+const leftover = /^\.(?<name>.+)\.[0-9a-f]{12}\.tmp$/;
+
+/** Removes what writers of these names, all of one folder, left half written when they were killed. */
+export async function removeLeftovers(folder: string, names: readonly string[]): Promise<void> {
+  const entries = await readdir(folder).catch(() => []);
+  const left = entries.filter((entry) => names.includes(leftover.exec(entry)?.groups?.name ?? ''));
+  for (const entry of left) await unlink(join(folder, entry)).catch(() => undefined);
+}
+
+/** Reads a file and nothing else: a pipe or a device in its place might never end. */
+export async function readRegular(path: string): Promise<Buffer> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await handle.stat()).isFile()) throw new Error(`${path} is no file`);
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}
 
 async function fill(handle: FileHandle, data: string | Uint8Array, mode?: number): Promise<void> {
   try {

@@ -147,6 +147,16 @@ it('[2.5] damaged files are set aside and told, nothing of them is believed, and
   expect(texts()).toEqual({ 'a.example': '2' });
 });
 
+it('[2 bad input] a state folder that vanishes while the agent runs is written again with the next change', async () => {
+  journal.commit([site('a.example', '1')]);
+  await pull();
+  rmSync(folder, { recursive: true });
+  journal.commit([site('b.example', '1')]);
+  await pull();
+  await reopen();
+  expect(texts()).toEqual({ 'a.example': '1', 'b.example': '1' });
+});
+
 it('[2.5] whatever comes, in whatever order, through restarts and compaction, the node has what the journal has', async () => {
   const names = fc.constantFrom('a.example', 'b.example', 'c.example', 'd.example');
   const scopes = fc.constantFrom<string[]>(['role/web'], ['role/balancer'], ['role/web', 'role/balancer']);

@@ -1,9 +1,13 @@
 /** The durable log of a node: what was appended is there, a torn line is cut, and damage never passes for truth. */
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -106,4 +110,49 @@ it('[2.5] damaged files are kept for a person to look at, and a new log begins',
   await log.append({ n: 5 });
   expect(existsSync(file('log.damaged'))).toBe(true);
   expect((await opened()).records).toEqual([{ n: 5 }]);
+});
+
+it('[2 bad input] a lost log is damage, since the snapshot alone is older than what was kept', async () => {
+  const log = await filled({ n: 1 });
+  await log.compact([{ n: 1 }]);
+  await log.append({ n: 2 });
+  rmSync(file('log'));
+  await expect(opened()).rejects.toMatchObject({ code: 'store-damaged' });
+});
+
+it('[2 bad input] a compaction that failed half way loses nothing, and what is appended after it is kept', async () => {
+  const log = await filled({ n: 1 }, { n: 2 });
+  rmSync(file('log'));
+  mkdirSync(file('log'));
+  await expect(log.compact([{ n: 12 }])).rejects.toThrow();
+  await expect(log.append({ n: 3 })).rejects.toMatchObject({ code: 'write-failed' });
+  rmdirSync(file('log'));
+  await log.append({ n: 4 });
+  expect((await opened()).records).toEqual([{ n: 12 }, { n: 4 }]);
+});
+
+it('[2 bad input] a log that a hand took away while it was open asks to be written anew', async () => {
+  const log = await filled({ n: 1 });
+  expect(log.isLong()).toBe(false);
+  rmSync(file('log'));
+  await log.append({ n: 2 });
+  expect(log.isLong()).toBe(true);
+  await log.compact([{ n: 1 }, { n: 2 }]);
+  expect(log.isLong()).toBe(false);
+  expect((await opened()).records).toEqual([{ n: 1 }, { n: 2 }]);
+});
+
+it('[2 bad input] a pipe in the place of the log is damage, and nobody waits for it', async () => {
+  await filled({ n: 1 });
+  rmSync(file('log'));
+  execFileSync('mkfifo', [file('log')]);
+  await expect(opened()).rejects.toMatchObject({ code: 'store-damaged' });
+});
+
+it('[2 bad input] what a killed agent was writing is swept up by the next one, and nothing else', async () => {
+  await filled({ n: 1 });
+  const others = ['.things.log.0123456789ab.tmp', '.other.json.0123456789ab.tmp', '.mine.tmp'];
+  for (const name of others) writeFileSync(join(folder, name), 'half');
+  expect((await opened()).records).toEqual([{ n: 1 }]);
+  expect(readdirSync(folder).sort()).toEqual(['.mine.tmp', '.other.json.0123456789ab.tmp', 'things.log']);
 });
