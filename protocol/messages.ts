@@ -118,7 +118,8 @@ export const HeldItem = Wire({
   name: Type.String(),
   /** Whether its last good version is served meanwhile, or nothing at all. */
   serving: OneOf(['last-good', 'nothing']),
-  reason: Type.String({ description: "The checker's own message" }),
+  reason: Type.String({ description: "The checker's own message, without what differs from run to run" }),
+  detail: Type.Optional(Type.String({ description: 'All that it said, where that is more' })),
 });
 export type HeldItem = Static<typeof HeldItem>;
 

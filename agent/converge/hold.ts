@@ -3,6 +3,7 @@ import { keyOf } from '../../protocol/resource.ts';
 import type { Hold, Versions } from '../state/memory.ts';
 import type { Pass } from './pass.ts';
 import type { Suspects } from './render.ts';
+import type { Said } from './said.ts';
 
 /** The versions that take the place of what this pass holds back. */
 export function versionsHeld({ holding, unit, tools }: Pass): Versions {
@@ -16,13 +17,13 @@ export function versionsHeld({ holding, unit, tools }: Pass): Versions {
  * Holds a resource back for the rest of this pass: at its last good version, or not at all where it has none or where
  * that is the version that fails now.
  */
-export function holdBack({ holding, unit, tools }: Pass, key: string, reason: string): void {
+export function holdBack({ holding, unit, tools }: Pass, key: string, said: Said): void {
   const memory = tools.desired.unit(unit.name);
   const now = tools.desired.digest(key);
   const good = memory.good(key)?.digest ?? null;
   const failedAlready = holding.has(key) || memory.held().some((held) => keyOf(held) === key);
   const serving = good === null || good === now || failedAlready ? 'nothing' : 'last-good';
-  holding.set(key, { digest: now, serving, reason });
+  holding.set(key, { digest: now, serving, ...said });
 }
 
 /** Holds everything that changed at its last good version. */

@@ -6,10 +6,10 @@ import { holdBack, isTooMany, versionsHeld } from './hold.ts';
 import type { Pass } from './pass.ts';
 import { activeManifest, previousOf } from './plan.ts';
 import type { Suspects, Wanted } from './render.ts';
+import { saidOf } from './said.ts';
 import { stage } from './stage.ts';
 import { validate } from './validate.ts';
 
-const LONGEST = 1000;
 /** The same words, whatever the names of the trees and files in them. */
 const gist = (message: string) => message.replace(/[0-9a-f]{16,}/g, '');
 
@@ -21,14 +21,16 @@ export async function without(pass: Pass, refused: Wanted, message: string): Pro
   const suspects = freshSuspects(pass);
   const blamed = await sharedToBlame(pass, suspects, message);
   const culprits = blamed ?? (await itemsToBlame(pass, refused, suspects, message));
-  if (culprits.size === 0) throw heldWhole(message);
-  for (const [key, reason] of culprits) holdBack(pass, key, reason.slice(-LONGEST));
+  const heldWhole = () => {
+    pass.tools.log.warn({ unit: pass.unit.name, said: message }, 'the checker refuses the whole unit');
+    return new EvenkeelError('validate-failed', saidOf(pass, refused, message).reason);
+  };
+  if (culprits.size === 0) throw heldWhole();
+  for (const [key, words] of culprits) holdBack(pass, key, saidOf(pass, refused, words));
   const { renderer } = pass.unit;
-  if (isTooMany([...pass.holding.keys()], renderer.suspects(), renderer.count())) throw heldWhole(message);
+  if (isTooMany([...pass.holding.keys()], renderer.suspects(), renderer.count())) throw heldWhole();
   return renderAs(pass, versionsHeld(pass));
 }
-
-const heldWhole = (message: string) => new EvenkeelError('validate-failed', message.slice(-LONGEST));
 
 function freshSuspects({ unit, holding }: Pass): Suspects {
   const { items, shared } = unit.renderer.suspects();

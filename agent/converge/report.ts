@@ -81,6 +81,9 @@ const isNews = ({ result }: UnitBody) =>
 
 /** What would make the same report news; that nothing had to be done any more does not. */
 const gistOf = ({ scopes, digest, result, step, error, held }: UnitBody): string =>
-  JSON.stringify([scopes, digest, isWell(result) ? 'well' : result, step, error, held]);
+  JSON.stringify([
+    ...[scopes, digest, isWell(result) ? 'well' : result, step, error],
+    held.map(({ detail: _, ...one }) => one),
+  ]);
 
 const isWell = (result: string) => result === 'unchanged' || result === 'changed' || result === 'corrected';

@@ -138,7 +138,10 @@ export function createUnits(options: UnitsOptions): Units {
     const { good, loaded, running } = record.read();
     if (running) services.set(name, () => tools.driver.read(running).pid !== null);
     else services.delete(name);
-    if (active) await collect(trees, [active.digest, good, loaded]);
+    if (active)
+      await collect(trees, [active.digest, good, loaded]).catch((err: unknown) =>
+        log.warn({ unit: name, err: messageOf(err) }, 'old trees were not removed'),
+      );
   };
   const remove = async (name: string) => {
     const { hold, mode } = desired.get('Node', node)?.spec ?? {};
@@ -236,7 +239,11 @@ function toolsOf(options: UnitsOptions): Tools {
     desired,
     run,
     driver: createDirectDriver({ executables, run, logFolder: config.paths.log, clock, log }),
-    places: createPlaces({ allowed: config.places, backup: join(config.paths.state, 'backup') }),
+    places: createPlaces({
+      allowed: config.places,
+      backup: join(config.paths.state, 'backup'),
+      own: join(config.paths.state, 'units'),
+    }),
     runChecks,
     hooks,
     findCulprits: options.culprits ?? findCulprits,

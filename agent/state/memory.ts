@@ -10,6 +10,8 @@ export interface Hold {
   digest: string | null;
   serving: HeldItem['serving'];
   reason: string;
+  /** All that was said, where the reason is a part of it. */
+  detail?: string;
 }
 
 /** Versions by key; null stands for "there is none". */
@@ -109,9 +111,9 @@ export function createUnitMemory(unit: string, present: Present): KeptMemory {
       [...held].flatMap(([key, hold]) => {
         const [kind, name] = split(key);
         if (!holdOf(key)) return [];
-        return [
-          { kind, name, serving: servedUnder(key, hold) ? 'last-good' : 'nothing', reason: hold.reason },
-        ];
+        const serving = servedUnder(key, hold) ? 'last-good' : 'nothing';
+        const { reason, detail } = hold;
+        return [{ kind, name, serving, reason, ...(detail === undefined ? {} : { detail }) }];
       }),
     noteChange: (key, before, after) => {
       held.delete(key);

@@ -24,7 +24,7 @@ export const policyProblems = ({ spec }: ResourceOf<'Policy'>): Problem[] => [
 ];
 
 const isFilePath = /^spec\/files\/\d+\/path$/;
-const isPattern = /^spec\/(parameters\/[^/]+\/pattern|validate\/culprit|checks\/\d+\/body)$/;
+const isPattern = /^spec\/(parameters\/[^/]+\/pattern|validate\/(culprit|message)|checks\/\d+\/body)$/;
 
 function fileProblems(spec: PolicySpec, file: PolicyFile, where: string): Problem[] {
   if (file.for === undefined)

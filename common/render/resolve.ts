@@ -138,6 +138,7 @@ export function resolveValidate(
   return {
     run: commandOf(validate.run, context),
     ...(validate.culprit === undefined ? {} : { culprit: patternOf(validate.culprit) }),
+    ...(validate.message === undefined ? {} : { message: patternOf(validate.message) }),
     timeout: milliseconds(validate.timeout),
   };
 }

@@ -44,6 +44,8 @@ export interface ResolvedValidate {
   run: string[];
   /** With the groups `file` and `line`. */
   culprit?: RegExp;
+  /** Its named groups are what people read. */
+  message?: RegExp;
   timeout: number;
 }
 

@@ -37,6 +37,7 @@ const patternsOf = ({
     pattern,
   ]),
   ['spec/validate/culprit', validate?.culprit],
+  ['spec/validate/message', validate?.message],
   ...checks.map((check, at): [string, string | undefined] => [
     `spec/checks/${at}/body`,
     'body' in check ? check.body : undefined,

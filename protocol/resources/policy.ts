@@ -136,6 +136,11 @@ export const PolicySpec = Strict({
           description: 'With the groups `file` and `line`: where the message says the mistake is',
         }),
       ),
+      message: Type.Optional(
+        Type.Union([Pattern], {
+          description: 'What of its words people read: the first match, its named groups joined by a colon',
+        }),
+      ),
       timeout: duration('60s'),
     }),
   ),
