@@ -1,6 +1,7 @@
 /** Collection: of trees that were active once, the newest few stay for a way back; what only older ones used is removed. */
-import { readdir, rm, stat, unlink } from 'node:fs/promises';
+import { readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { statOf } from './disk.ts';
 import type { Trees } from './trees.ts';
 
 const KEPT = 3;
@@ -12,16 +13,21 @@ export async function collect(trees: Trees, inUse: readonly (string | null)[]): 
   const folder = join(trees.folder, 'trees');
   const names = await readdir(folder);
   if (names.length <= KEPT + SLACK) return;
-  const dated = await Promise.all(
-    names.map(async (name) => ({ name, at: (await stat(join(folder, name))).mtimeMs })),
-  );
+  const dated = names.map((name) => ({ name, at: ageOf(join(folder, name)) }));
   const newest = dated.sort((a, b) => b.at - a.at).slice(0, KEPT);
   const kept = new Set([...inUse, ...newest.map(({ name }) => name)]);
-  for (const name of names) if (!kept.has(name)) await rm(join(folder, name), { recursive: true });
+  for (const name of names)
+    if (!kept.has(name)) await rm(join(folder, name), { recursive: true, force: true });
   await removeUnused(
     trees,
     [...kept].filter((name) => name !== null),
   );
+}
+
+/** What is no tree, or went meanwhile, is older than any. */
+function ageOf(place: string): number {
+  const stat = statOf(place);
+  return stat?.isDirectory() ? stat.mtimeMs : 0;
 }
 
 async function removeUnused(trees: Trees, digests: string[]): Promise<void> {

@@ -19,15 +19,24 @@ export interface Places {
 /** What stood at a place: a file by its bytes, or a link by where it led. */
 type Kept = { place: string } & ({ hash: string; mode: number } | { target: string });
 
-/** @param allowed folders; `backup` keeps what stood there, each content once */
-export function createPlaces({ allowed, backup }: { allowed: readonly string[]; backup: string }): Places {
+/** @param allowed folders; `backup` keeps what stood there, each content once; links into `own` are ours */
+export function createPlaces({
+  allowed,
+  backup,
+  own,
+}: {
+  allowed: readonly string[];
+  backup: string;
+  own: string;
+}): Places {
   const noteOf = (place: string) => join(backup, `${sha256(place).slice(0, 16)}.json`);
   const bytesOf = (hash: string) => join(backup, hash);
 
   const keep = async (place: string) => {
     if (existsSync(noteOf(place))) return;
     const stat = await lstat(place).catch(() => undefined);
-    if (stat === undefined) return;
+    if (stat === undefined || (stat.isSymbolicLink() && (await readlink(place)).startsWith(own + sep)))
+      return;
     await mkdir(backup, { recursive: true, mode: 0o700 });
     await writeFileAtomic(noteOf(place), JSON.stringify(await describe(place, stat)));
   };

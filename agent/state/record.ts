@@ -1,11 +1,12 @@
 /** The record of a unit: which tree is good, which one the daemon has shown that it serves, and which one is wanted. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { makeFolder, writeFileAtomic } from '../../common/files.ts';
+import { makeFolder, readRegular, removeLeftovers, writeFileAtomic } from '../../common/files.ts';
 import type { ResolvedService } from '../../common/render/resolved.ts';
 import { Sha256, Strict } from '../../protocol/values.ts';
+import { statOf } from './disk.ts';
+import { clearFolder } from './trees.ts';
 
 const Digest = Type.Union([Sha256, Type.Null()]);
 
@@ -49,24 +50,35 @@ const MOST_KEPT = 16;
  */
 export async function openRecord(folder: string): Promise<RecordFile> {
   const file = join(folder, 'record.json');
-  let record = await readFile(file, 'utf8').then(recordIn, () => BLANK);
+  await removeLeftovers(folder, ['record.json', 'current']);
+  let record = await readRegular(file).then(recordIn, () => BLANK);
+  let queue: Promise<void> = Promise.resolve();
+
+  const write = async (changes: Partial<UnitRecord>) => {
+    const next = { ...record, ...changes };
+    next.proven = next.proven.slice(-MOST_KEPT);
+    next.refused = next.refused.slice(-MOST_KEPT);
+    if (JSON.stringify(next) === JSON.stringify(record) && (record === BLANK || statOf(file)?.isFile()))
+      return;
+    await makeFolder(folder);
+    await clearFolder(file);
+    await writeFileAtomic(file, `${JSON.stringify(next)}\n`);
+    record = next;
+  };
   return {
     read: () => record,
-    write: async (changes) => {
-      const next = { ...record, ...changes };
-      next.proven = next.proven.slice(-MOST_KEPT);
-      next.refused = next.refused.slice(-MOST_KEPT);
-      if (JSON.stringify(next) === JSON.stringify(record)) return;
-      await makeFolder(folder);
-      await writeFileAtomic(file, `${JSON.stringify(next)}\n`);
-      record = next;
+    // One after the other: an operator's retry must not undo what a pass writes at the same time.
+    write: (changes) => {
+      const turn = queue.then(() => write(changes));
+      queue = turn.catch(() => undefined);
+      return turn;
     },
   };
 }
 
-function recordIn(text: string): UnitRecord {
+function recordIn(text: Buffer): UnitRecord {
   try {
-    const read: unknown = JSON.parse(text);
+    const read: unknown = JSON.parse(text.toString());
     return check.Check(read) ? read : BLANK;
   } catch {
     return BLANK; // torn or edited: see above

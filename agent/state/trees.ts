@@ -1,8 +1,8 @@
 /** The trees of one unit on disk: immutable files under names that carry their content, and a link to the active tree. */
-import { readFile, readlink, rm, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readlink, rm, unlink } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { sha256 } from '../../common/digest.ts';
-import { linkAtomic, makeFolder, syncFolder, writeFileAtomic } from '../../common/files.ts';
+import { linkAtomic, makeFolder, readRegular, syncFolder, writeFileAtomic } from '../../common/files.ts';
 import type { RenderedFile } from '../../common/render/rendered.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import { createDisk, type Expected, type Link, statOf } from './disk.ts';
@@ -92,22 +92,34 @@ export function createTrees({ folder, write = writeFileAtomic }: { folder: strin
     const wanted = fileAt(file, digest);
     // Its name proves its content only as long as nobody has edited it: an old file is read again before it is used.
     if (!createDisk().differs(wanted)) return;
-    const stat = statOf(wanted.place);
-    if (stat === undefined) fresh.push(wanted.place);
-    if (stat?.isDirectory()) await rm(wanted.place, { recursive: true });
+    if (statOf(wanted.place) === undefined) fresh.push(wanted.place);
+    await clearFolder(wanted.place);
     await write(wanted.place, text, { mode: file.mode, sync: 'later' });
   };
   const stageAll = async (wanted: Manifest, texts: readonly Text[], fresh: string[]) => {
     const folders = new Set(texts.map((file) => dirname(place(file, wanted.digest))));
     folders.add(tree(wanted.digest));
-    for (const one of folders) await makeFolder(one);
+    for (const one of folders) {
+      await clearWay(one);
+      await makeFolder(one);
+    }
     await atOnce(texts, (text) => put(text, wanted.digest, fresh));
     for (const one of folders) await syncFolder(one);
     // From the disk, not from memory: a hand may have taken it away.
     const there = await readManifest(manifestFile(wanted.digest));
-    if (there === null || JSON.stringify(there) !== JSON.stringify(wanted))
+    if (there === null || JSON.stringify(there) !== JSON.stringify(wanted)) {
+      await clearFolder(manifestFile(wanted.digest));
       await write(manifestFile(wanted.digest), manifestText(wanted));
+    }
     remember(wanted);
+  };
+  /** What a hand has put in the place of one of our folders goes: nothing is written through a link. */
+  const clearWay = async (place: string) => {
+    let at = folder;
+    for (const part of relative(folder, place).split(sep)) {
+      at = join(at, part);
+      if (statOf(at)?.isDirectory() === false) await unlink(at);
+    }
   };
   const discard = async (digest: string, places: readonly string[]) => {
     for (const one of places) await unlink(one).catch(() => undefined);
@@ -137,8 +149,11 @@ export function createTrees({ folder, write = writeFileAtomic }: { folder: strin
       }
     },
     discard,
-    activate: (digest) => linkAtomic(join('trees', digest), current),
-    deactivate: () => rm(current, { force: true }),
+    activate: async (digest) => {
+      await clearFolder(current);
+      await linkAtomic(join('trees', digest), current);
+    },
+    deactivate: () => rm(current, { force: true, recursive: true }),
     expected: (one) => {
       const list = lists.get(one) ?? listOf(one);
       lists.set(one, list);
@@ -160,12 +175,17 @@ function manifestText(manifest: Manifest): string {
 
 async function readManifest(file: string): Promise<Manifest | null> {
   try {
-    const content = await readFile(file, 'utf8');
+    const content = (await readRegular(file)).toString();
     const text = content.slice(65);
     return content.startsWith(`${sha256(text)}\n`) ? (JSON.parse(text) as Manifest) : null;
   } catch {
     return null; // absent, torn or edited: then the tree is written again
   }
+}
+
+/** A rename puts a file in the place of anything but a folder. */
+export async function clearFolder(place: string): Promise<void> {
+  if (statOf(place)?.isDirectory()) await rm(place, { recursive: true });
 }
 
 /** A few at once; after a failure no more are begun, and it is thrown when none is under way. */

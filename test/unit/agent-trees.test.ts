@@ -1,12 +1,15 @@
 /** Trees on disk: a file once written is never written again, a name proves its content, and what nobody needs goes. */
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -141,6 +144,74 @@ it('[2.5] old trees go but for the last three and those in use, with the files t
   ).toEqual([...kept.map(String), '1'].sort());
 });
 
+it('[2 bad input] a stranger among the trees, and a tree that went meanwhile, stop no collection', async () => {
+  for (let at = 0; at < 8; at += 1) {
+    const { digest } = await put({ a: `${at}` });
+    utimesSync(trees.tree(digest), at + 1, at + 1);
+  }
+  symlinkSync('/nowhere', join(folder, 'trees', 'stranger'));
+  const active = await trees.active();
+  await collect(trees, [active]);
+  expect(readdirSync(join(folder, 'trees')).length).toBeLessThanOrEqual(4);
+  expect(readdirSync(join(folder, 'trees'))).toContain(active);
+});
+
+describe('what a hand has put in the place of a folder of ours', () => {
+  const kinds: Record<string, (place: string) => void> = {
+    'a file': (place) => writeFileSync(place, 'x'),
+    'a pipe': (place) => void execFileSync('mkfifo', [place]),
+    'a link to a folder of others': (place) => symlinkSync(outside, place),
+    'a link to nowhere': (place) => symlinkSync('/nowhere', place),
+  };
+  let outside: string;
+  beforeEach(() => {
+    outside = mkdtempSync(join(tmpdir(), 'evenkeel-outside-'));
+  });
+  afterEach(() => rmSync(outside, { recursive: true }));
+
+  const cases = Object.keys(kinds).flatMap((kind) =>
+    ['files', 'files/d', 'trees', 'own'].map((at) => [kind, at]),
+  );
+  it.each(cases)('[2 bad input] %s for %s goes, and nothing is written through it', async (kind, at) => {
+    const { manifest, texts, digest } = await put({ 'd/a': '1' });
+    const place = at === 'own' ? trees.tree(digest) : join(folder, at);
+    rmSync(place, { recursive: true });
+    kinds[kind]?.(place);
+    await trees.stage(manifest, texts);
+    expect(await createDisk().differing(trees.expected(manifest), { contents: true })).toEqual([]);
+    expect(readdirSync(outside)).toEqual([]);
+    expect(lstatSync(place).isDirectory()).toBe(true);
+  });
+
+  it.each(Object.keys(kinds).concat('a folder'))(
+    '[2 bad input] %s for the link to the active tree goes',
+    async (kind) => {
+      const { digest } = await put({ a: '1' });
+      const current = join(folder, 'current');
+      rmSync(current);
+      if (kind === 'a folder') mkdirSync(join(current, 'deep'), { recursive: true });
+      kinds[kind]?.(current);
+      expect(await trees.active()).toBeNull();
+      await trees.activate(digest);
+      expect(await trees.active()).toBe(digest);
+      await trees.deactivate();
+      if (kind === 'a folder') mkdirSync(join(current, 'deep'), { recursive: true });
+      await trees.deactivate();
+      expect(existsSync(current)).toBe(false);
+    },
+  );
+
+  it('[2 bad input] a pipe for a manifest is no manifest, and nobody waits for it', async () => {
+    const { digest, manifest, texts } = await put({ a: '1' });
+    const file = join(trees.tree(digest), 'manifest');
+    rmSync(file);
+    execFileSync('mkfifo', [file]);
+    expect(await createTrees({ folder }).manifest(digest)).toBeNull();
+    await trees.stage(manifest, texts);
+    expect(await createTrees({ folder }).manifest(digest)).toEqual(manifest);
+  });
+});
+
 describe('the disk', () => {
   it('[2.5] is looked at by stat data, and the bytes are read where those have changed', async () => {
     const { manifest } = await put({ a: '1', b: '1' });
@@ -180,5 +251,35 @@ describe('the record', () => {
     writeFileSync(join(folder, 'unit', 'record.json'), '{"good":');
     expect((await openRecord(join(folder, 'unit'))).read()).toEqual(BLANK);
     expect(existsSync(join(folder, 'unit'))).toBe(true);
+  });
+
+  it('[2 bad input] is written again when a hand has taken it away or put a folder in its place', async () => {
+    const unit = join(folder, 'unit');
+    const file = join(unit, 'record.json');
+    const record = await openRecord(unit);
+    await record.write({ good: sha256('a') });
+    rmSync(file);
+    mkdirSync(join(file, 'deep'), { recursive: true });
+    await record.write({ good: sha256('a') });
+    expect((await openRecord(unit)).read().good).toBe(sha256('a'));
+    rmSync(file);
+    execFileSync('mkfifo', [file]);
+    expect((await openRecord(unit)).read()).toEqual(BLANK);
+  });
+
+  it('[2 bad input] keeps both of two changes that are written at the same time', async () => {
+    const record = await openRecord(join(folder, 'unit'));
+    await record.write({ refused: [{ digest: sha256('r'), code: 'c', message: 'm' }] });
+    await Promise.all([record.write({ good: sha256('a') }), record.write({ refused: [] })]);
+    expect(record.read()).toMatchObject({ good: sha256('a'), refused: [] });
+  });
+
+  it('[2 bad input] and the link leave nothing behind that a killed agent was writing', async () => {
+    const unit = join(folder, 'unit');
+    await (await openRecord(unit)).write({ good: sha256('a') });
+    writeFileSync(join(unit, '.record.json.0123456789ab.tmp'), '');
+    symlinkSync('trees/x', join(unit, '.current.0123456789ab.tmp'));
+    await openRecord(unit);
+    expect(readdirSync(unit)).toEqual(['record.json']);
   });
 });
