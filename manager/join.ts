@@ -62,8 +62,8 @@ export interface JoinOptions {
   cluster: string;
   address: string;
   ports: { api: number; machines: number; broker: number };
-  /** Hears of every refusal. */
-  refused: (node: string, reason: EvenkeelError) => void;
+  /** Hears of every refusal: of which node, as far as that is known, why, and to which address. */
+  refused: (node: string | undefined, reason: EvenkeelError, from?: string) => void;
   clock: Clock;
   log: Log;
 }
@@ -76,31 +76,31 @@ export interface Certified {
 export interface Join {
   invite(wanted: BodyOf<'invite'>): Promise<AnswerOf<'invite'>>;
   /** @throws EvenkeelError invite-invalid, identity-changed, csr-invalid, invalid-document */
-  join(request: BodyOf<'join'>): Promise<AnswerOf<'join'>>;
+  join(request: BodyOf<'join'>, from?: string): Promise<AnswerOf<'join'>>;
   /** For a node that has shown its valid certificate. @throws EvenkeelError identity-changed, csr-invalid */
   renew(node: string, csr: string): Promise<Certified>;
   /** For a node whose certificate has expired. @throws EvenkeelError signature-invalid, forbidden, identity-changed, csr-invalid */
-  rejoin(request: BodyOf<'rejoin'>): Promise<Certified>;
+  rejoin(request: BodyOf<'rejoin'>, from?: string): Promise<Certified>;
 }
 
 export function createJoin(options: JoinOptions): Join {
   const { refused } = options;
-  const heard = async <T>(node: string, work: Promise<T>): Promise<T> => {
+  const heard = async <T>(node: string | undefined, work: Promise<T>, from?: string): Promise<T> => {
     try {
       return await work;
     } catch (err) {
-      if (err instanceof EvenkeelError) refused(node, err);
+      if (err instanceof EvenkeelError) refused(node, err, from);
       throw err;
     }
   };
   return {
     invite: (wanted) => invite(options, wanted),
-    join: (request) => heard(request.name, join(options, request)),
+    join: (request, from) => heard(request.name, join(options, request), from),
     renew: (node, csr) => heard(node, renew(options, node, csr)),
-    rejoin: (request) => {
-      const certificate = parseCertificate(request.certificate);
-      const { node } = bearerOf(certificate);
-      return heard(node, rejoin(options, node, certificate, request));
+    rejoin: async (request, from) => {
+      // Until the authority vouches for it, a certificate says nothing, not even whose it is.
+      const { certificate, node } = await heard(undefined, vouched(options, request.certificate), from);
+      return heard(node, rejoin(options, node, certificate, request), from);
     },
   };
 }
@@ -187,6 +187,12 @@ async function renew({ store, pki, log }: JoinOptions, node: string, csr: string
   return { certificate: issued.certificate, ca: issued.ca };
 }
 
+async function vouched({ pki }: JoinOptions, pem: string) {
+  const certificate = parseCertificate(pem);
+  if (pki.vouchesFor(certificate.toString())) return { certificate, node: bearerOf(certificate).node };
+  throw new EvenkeelError('signature-invalid', 'the certificate is not by an authority of this cluster');
+}
+
 /** A new certificate against a proof that the node still has the key of the old one. */
 async function rejoin(
   options: JoinOptions,
@@ -194,8 +200,6 @@ async function rejoin(
   certificate: X509Certificate,
   { csr, proof }: BodyOf<'rejoin'>,
 ): Promise<Certified> {
-  if (!options.pki.vouchesFor(certificate.toString()))
-    throw new EvenkeelError('signature-invalid', 'the certificate is not by an authority of this cluster');
   if (!verify('sha256', Buffer.from(csr), certificate.publicKey, Buffer.from(proof, 'base64')))
     throw new EvenkeelError('signature-invalid', 'the proof is not by the key of the certificate');
   return renew(options, node, csr);

@@ -9,6 +9,9 @@ export interface MetricsOptions {
   };
   nodes: { all(): NodeView[] };
   pools: { views(): PoolView[] };
+  /** Who was not let in, by door, and what the broker has dropped, by reason. */
+  refused: () => Record<string, number>;
+  dropped: () => Record<string, number>;
 }
 
 export interface Metrics {
@@ -22,7 +25,7 @@ export interface Metrics {
 
 type Row = [labels: Record<string, string>, value: number];
 
-export function createMetrics({ store, nodes, pools }: MetricsOptions): Metrics {
+export function createMetrics({ store, nodes, pools, refused, dropped }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -78,6 +81,15 @@ export function createMetrics({ store, nodes, pools }: MetricsOptions): Metrics 
   );
   gauge('evenkeel_pool_fallback', '1 while the fallback serves', ['service'], () =>
     pools.views().map(({ service, fallback }): Row => [{ service }, fallback ? 1 : 0]),
+  );
+  gauge(
+    'evenkeel_refused',
+    'Tokens, joins, certificates and handshakes refused since the start',
+    ['door'],
+    () => Object.entries(refused()).map(([door, count]): Row => [{ door }, count]),
+  );
+  gauge('evenkeel_broker_dropped', 'Messages and connections dropped since the start', ['reason'], () =>
+    Object.entries(dropped()).map(([reason, count]): Row => [{ reason }, count]),
   );
   return {
     contentType: registry.contentType,

@@ -71,7 +71,7 @@ const credentialsOf = (tls: ApiOptions['tls']) => {
 };
 
 async function build(options: ApiOptions): Promise<FastifyInstance> {
-  const { store, tls, metrics, log, failuresPerMinute = 30 } = options;
+  const { store, tls, metrics, log, refused, failuresPerMinute = 30 } = options;
   const app = Fastify({
     https: { ...credentialsOf(tls), headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS },
     loggerInstance: log as FastifyBaseLogger,
@@ -84,7 +84,7 @@ async function build(options: ApiOptions): Promise<FastifyInstance> {
   answerProblems(app);
   readBodies(app);
   await setHeaders(app);
-  await authenticate(app, { tokens: store.tokens, failuresPerMinute });
+  await authenticate(app, { tokens: store.tokens, failuresPerMinute, refused });
   app.addHook('onResponse', async (request, { statusCode, elapsedTime }) => {
     const { endpoint = 'none' } = request.routeOptions.config;
     metrics.answered({ endpoint, status: statusCode, seconds: elapsedTime / 1000 });

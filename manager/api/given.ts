@@ -41,9 +41,11 @@ export interface Given {
   ask: (node: string, what: Ask['what']) => Promise<Answer>;
   join: {
     invite(body: BodyOf<'invite'>): Promise<AnswerOf<'invite'>>;
-    join(body: BodyOf<'join'>): Promise<AnswerOf<'join'>>;
-    rejoin(body: BodyOf<'rejoin'>): Promise<AnswerOf<'rejoin'>>;
+    join(body: BodyOf<'join'>, from: string): Promise<AnswerOf<'join'>>;
+    rejoin(body: BodyOf<'rejoin'>, from: string): Promise<AnswerOf<'rejoin'>>;
   };
+  /** Hears of every token that is refused and of every address that is told to wait, without the token. */
+  refused: (refusal: { door: 'token' | 'join'; who: string; message: string }) => void;
   going: {
     state(): ManagerState;
     resume(options: { actor: string; allowShrink: boolean }): Promise<ManagerState>;

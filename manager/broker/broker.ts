@@ -4,11 +4,13 @@ import type { EventEmitter } from 'node:events';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { Aedes, type AedesPublishPacket, type Client, type PublishPacket } from 'aedes';
 import type { Clock } from '../../common/clock.ts';
+import { watchHandshakes } from '../../common/handshakes.ts';
 import type { Log } from '../../common/log.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import type { Receipt } from '../../protocol/messages.ts';
 import { maySubscribe, type Peer, parseTopic, topicOf, topics } from '../../protocol/topics.ts';
 import { type Accepted, type Breach, createMayReceive, judgePublish } from './authorize.ts';
+import { bound, frameBounds } from './frames.ts';
 import { createInbound, type Handlers } from './inbound.ts';
 import { createPersistence } from './retained.ts';
 
@@ -19,8 +21,15 @@ export interface BrokerOptions {
     current(): { key: string; cert: string; ca: string };
     onRenewed(listener: () => void): () => void;
   };
-  peers: { admit(certificate: X509Certificate | undefined): Peer; current(node: string): Peer | null };
+  peers: {
+    admit(certificate: X509Certificate | undefined, from?: string, as?: string): Peer;
+    current(node: string): Peer | null;
+  };
   handlers: Handlers;
+  /** Hears of the address of each box that did not get through the TLS handshake. */
+  refused: (from: string) => void;
+  /** How long a box may take to its CONNECT, and how many connections there may be. */
+  limits?: { connectMs: number; connections: number };
   clock: Clock;
   log: Log;
 }
@@ -43,7 +52,7 @@ export interface Broker {
   /** Who is connected now. */
   online(): string[];
   /** What was dropped or turned away since the start, by reason. */
-  counts(): Record<Breach | 'turned-away', number>;
+  counts(): Record<Breach | 'turned-away' | 'packet' | 'connection', number>;
 }
 
 /** Where a packet that breaks the rules is sent instead: nobody can subscribe to it, and the client is not made to try again. */
@@ -55,7 +64,6 @@ const settings = {
   drainTimeout: 5_000,
   /** Longest keepalive that a client may ask for, in seconds. */
   keepaliveLimit: 30,
-  connectTimeout: HANDSHAKE_MS,
   heartbeatInterval: 30_000,
   /** Packets before CONNECT is answered; unanswered QoS 2 packets, which are dropped anyway. */
   queueLimit: 42,
@@ -66,7 +74,11 @@ const settings = {
 
 type Packet = PublishPacket & { brokerId?: string };
 
-export function createBroker({ listen, tls, peers, handlers, clock, log }: BrokerOptions): Broker {
+/** Every node that one manager is built for, twice: a connection that is lost takes a while to be seen so. */
+const LIMITS = { connectMs: HANDSHAKE_MS, connections: 20_000 };
+
+export function createBroker(options: BrokerOptions): Broker {
+  const { listen, tls, peers, handlers, refused, limits = LIMITS, clock, log } = options;
   const connected = new Map<string, Client>();
   const accepted = new WeakMap<object, Accepted>();
   const mayReceive = createMayReceive();
@@ -81,6 +93,7 @@ export function createBroker({ listen, tls, peers, handlers, clock, log }: Broke
   let aedes: Aedes | undefined;
   let server: Server | undefined;
   let stopping = false;
+  const cut = { packet: 0, connection: 0 };
 
   const emit = (packet: PublishPacket) =>
     new Promise<void>((resolve, reject) => {
@@ -111,8 +124,8 @@ export function createBroker({ listen, tls, peers, handlers, clock, log }: Broke
 
   const authenticate = (client: Client, done: (err: null, success: boolean) => void) => {
     try {
-      const { node } = peers.admit((client.conn as TLSSocket).getPeerX509Certificate());
-      if (client.id !== node) throw new Error(`the client id is ${client.id}, the certificate is of ${node}`);
+      const socket = client.conn as TLSSocket;
+      peers.admit(socket.getPeerX509Certificate(), socket.remoteAddress, client.id);
       done(null, true);
     } catch (err) {
       log.warn({ client: client.id, err: messageOf(err) }, 'connection refused');
@@ -155,6 +168,7 @@ export function createBroker({ listen, tls, peers, handlers, clock, log }: Broke
   const open = () =>
     Aedes.createBroker({
       ...settings,
+      connectTimeout: limits.connectMs,
       persistence: createPersistence(),
       // Sessions end with their connection: nothing is queued for a node that is away.
       preConnect: (_client, packet, done) => {
@@ -179,6 +193,14 @@ export function createBroker({ listen, tls, peers, handlers, clock, log }: Broke
       },
     });
 
+  const take = (broker: Aedes, socket: TLSSocket) => {
+    const from = socket.remoteAddress;
+    bound(socket, frameBounds, (why) => {
+      cut.packet += 1;
+      log.warn({ node: client.id, from, err: why }, 'connection cut');
+    });
+    const client = broker.handle(socket);
+  };
   const kick = async (node: string) => {
     const client = connected.get(node);
     if (client) await new Promise<void>((resolve) => client.close(resolve));
@@ -195,8 +217,12 @@ export function createBroker({ listen, tls, peers, handlers, clock, log }: Broke
     listen: async () => {
       const broker = aedes;
       if (!broker) throw new Error('the broker is not open');
-      const opened = await openServer(listen, tls, (socket) => broker.handle(socket), log);
+      const opened = await openServer(listen, tls, (socket) => take(broker, socket), refused);
       server = opened.server;
+      server.maxConnections = limits.connections;
+      server.on('drop', () => {
+        cut.connection += 1;
+      });
       return () => {
         // Whoever is cut from here on is cut by us: that is no news of the nodes.
         stopping = true;
@@ -213,7 +239,7 @@ export function createBroker({ listen, tls, peers, handlers, clock, log }: Broke
       await clear(topicOf.head(`node/${node}`));
     },
     online: () => [...connected.keys()],
-    counts: () => ({ ...dropped, 'turned-away': inbound.turnedAway() }),
+    counts: () => ({ ...dropped, ...cut, 'turned-away': inbound.turnedAway() }),
   };
 }
 
@@ -228,7 +254,7 @@ async function openServer(
   listen: BrokerOptions['listen'],
   tls: BrokerOptions['tls'],
   accept: (socket: TLSSocket) => void,
-  log: Log,
+  refused: BrokerOptions['refused'],
 ): Promise<{ server: Server; close: () => Promise<void> }> {
   const secure = { requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' } as const;
   const server = createServer({
@@ -243,7 +269,7 @@ async function openServer(
     socket.once('close', () => sockets.delete(socket));
   });
   server.on('secureConnection', accept);
-  server.on('tlsClientError', (err) => log.info({ err: err.message }, 'TLS handshake refused'));
+  watchHandshakes(server, refused);
   const forgetRenewal = tls.onRenewed(() => server.setSecureContext({ ...secure, ...tls.current() }));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

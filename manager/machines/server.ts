@@ -6,6 +6,7 @@ import type { Server } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import Fastify, { type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import { Compile } from 'typebox/compile';
+import { watchHandshakes } from '../../common/handshakes.ts';
 import type { Log } from '../../common/log.ts';
 import { EvenkeelError, problemDocument } from '../../protocol/errors.ts';
 import { machines } from '../../protocol/machines.ts';
@@ -18,7 +19,9 @@ export interface MachinesOptions extends AnswersOptions {
     current(): { key: string; cert: string; ca: string };
     onRenewed(listener: () => void): () => void;
   };
-  peers: { admit(certificate: X509Certificate | undefined): Peer };
+  peers: { admit(certificate: X509Certificate | undefined, from?: string): Peer };
+  /** Hears of the address of each box that did not get through the TLS handshake. */
+  refused: (from: string) => void;
   /** A new certificate for a node that shows its valid one. */
   renew: (node: string, csr: string) => Promise<{ certificate: string; ca: string }>;
   /** Whether the manager is held: then it shows nobody any state. */
@@ -42,7 +45,7 @@ export function createMachines(options: MachinesOptions): Machines {
   const { listen, tls, peers, renew, log } = options;
   const answers = createAnswers(options);
   const peerOf = (request: FastifyRequest): Peer =>
-    peers.admit((request.raw.socket as TLSSocket).getPeerX509Certificate());
+    peers.admit((request.raw.socket as TLSSocket).getPeerX509Certificate(), request.ip);
   const app = Fastify({
     https: { ...secure, ...tls.current() },
     loggerInstance: log,
@@ -52,6 +55,7 @@ export function createMachines(options: MachinesOptions): Machines {
     return503OnClosing: true,
   });
   const server = app.server as unknown as Server;
+  watchHandshakes(server, options.refused);
 
   app.setErrorHandler((thrown, request, reply) => answerError(asCoded(thrown), request, reply));
   app.setNotFoundHandler(() => {

@@ -13,8 +13,13 @@ export interface PeerRecord {
 }
 
 export interface Peers {
-  /** Judges the certificate of a connection; TLS has already checked who signed it. @throws EvenkeelError forbidden, identity-changed */
-  admit(certificate: X509Certificate | undefined): Peer;
+  /**
+   * Judges the certificate of a connection; TLS has already checked who signed it.
+   * @param from the address that shows it
+   * @param as the name that it goes by beside its certificate, where it has one
+   * @throws EvenkeelError forbidden, identity-changed
+   */
+  admit(certificate: X509Certificate | undefined, from?: string, as?: string): Peer;
   /** The node as it is now, or null when it was removed since. */
   current(node: string): Peer | null;
 }
@@ -22,19 +27,19 @@ export interface Peers {
 export interface PeersOptions {
   /** Called for every message, so it must be quick. Null: unknown or removed. */
   lookup: (node: string) => PeerRecord | null;
-  /** Hears of every refusal, with the coded reason. */
-  refused: (node: string, reason: EvenkeelError) => void;
+  /** Hears of every refusal of a node, with the coded reason. */
+  refused: (node: string, reason: EvenkeelError, from?: string) => void;
   clock: Clock;
 }
 
 /** Judges by what the store says at this moment, so that a removed node is denied at once. */
 export function createPeers({ lookup, refused, clock }: PeersOptions): Peers {
-  const judge = (certificate: X509Certificate): Peer => {
+  const judge = (certificate: X509Certificate, from?: string, as?: string): Peer => {
     const { node, key, ends } = bearerOf(certificate);
     const record = lookup(node);
     const refuse = (code: 'forbidden' | 'identity-changed', detail: string): never => {
       const reason = new EvenkeelError(code, detail);
-      refused(node, reason);
+      refused(node, reason, from);
       throw reason;
     };
     if (!record) return refuse('forbidden', `node ${node} is unknown or was removed`);
@@ -43,12 +48,14 @@ export function createPeers({ lookup, refused, clock }: PeersOptions): Peers {
         'identity-changed',
         `node ${node} shows the key ${key}, it joined with ${record.keyFingerprint ?? 'none'}`,
       );
+    if (as !== undefined && as !== node)
+      return refuse('forbidden', `the certificate is of node ${node}, the client id is another`);
     if (ends <= clock.now()) return refuse('forbidden', `the certificate of node ${node} has expired`);
     return { node, roles: record.roles };
   };
   return {
-    admit: (certificate) => {
-      if (certificate) return judge(certificate);
+    admit: (certificate, from, as) => {
+      if (certificate) return judge(certificate, from, as);
       throw new EvenkeelError('forbidden', 'there is no client certificate');
     },
     current: (node) => {

@@ -2,8 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { connectAsync, type MqttClient } from 'mqtt';
+import { generate } from 'mqtt-packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Report } from '../../protocol/messages.ts';
 import { topicOf } from '../../protocol/topics.ts';
@@ -160,6 +162,11 @@ describe('who gets in', () => {
     expect(await refusedTls({ ca, key: theirs.key, cert: theirs.cert })).toMatch(/closed|unknown ca|decrypt/);
     expect(await refusedTls({ ca: theirs.ca, key, cert })).toMatch(/self-signed certificate/);
     expect([courier.broker().online(), courier.heard.gone]).toEqual([[], []]);
+    await until(
+      'all three are told of, but for the one that refused us',
+      () => courier.heard.handshakes.length >= 3,
+    );
+    expect(new Set(courier.heard.handshakes)).toEqual(new Set(['127.0.0.1']));
     await remove();
   });
 
@@ -172,6 +179,7 @@ describe('who gets in', () => {
     await courier.removeNode('web2');
     await expect(client(web2)).rejects.toThrow(/Not authorized/);
     expect(courier.heard.refused).toEqual([
+      { node: 'web2', code: 'forbidden' },
       { node: 'web1', code: 'identity-changed' },
       { node: 'web2', code: 'forbidden' },
     ]);
@@ -277,6 +285,82 @@ describe('a breach', () => {
     expect(courier.heard.reports.map(({ report }) => report.id)).toEqual(['good']);
     expect(closed).toBe(0);
     expect(courier.broker().counts()).toMatchObject({ topic: 1, qos: 1, schema: 1, size: 1 });
+  });
+});
+
+describe('what a connection may cost', () => {
+  const length = (size: number) =>
+    Buffer.from([0, 7, 14, 21].map((by) => ((size >> by) & 127) | (by < 21 ? 128 : 0)));
+  /** Speaks bytes of its own under the certificate of a node. */
+  const raw = async (node: Enrolled) => {
+    const socket = connectTls({ host: '127.0.0.1', port: courier.ports.broker, ...node.current() });
+    socket.on('error', () => undefined).resume();
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    await new Promise<void>((resolve) => socket.once('secureConnect', () => resolve()));
+    return { socket, closed };
+  };
+  const connect = (id: string) =>
+    generate({
+      cmd: 'connect',
+      clientId: id,
+      protocolId: 'MQTT',
+      protocolVersion: 4,
+      clean: true,
+      keepalive: 10,
+    });
+
+  it('[4] a packet that announces more than the bound is not waited for: its connection is cut, and counted', async () => {
+    const node = await courier.enrol('web1', []);
+    const announced = 256 * 1024 * 1024 - 1;
+    const { socket, closed } = await raw(node);
+    socket.write(Buffer.concat([connect('web1'), Buffer.from([0x30]), length(announced)]));
+    const before = process.memoryUsage().rss;
+    const piece = Buffer.alloc(1024 * 1024);
+    let sent = 0;
+    while (!socket.destroyed && sent < announced) {
+      await new Promise<void>((resolve) => socket.write(piece, () => resolve()));
+      sent += piece.length;
+    }
+    await closed;
+    expect(sent, 'it was cut long before the packet was whole').toBeLessThan(64 * 1024 * 1024);
+    expect(process.memoryUsage().rss - before).toBeLessThan(96 * 1024 * 1024);
+    expect(courier.broker().counts()).toMatchObject({ packet: 1 });
+    expect((await client(node)).connected, 'the node itself comes back').toBe(true);
+  });
+
+  it('[4] a length byte by byte, a first packet that is no CONNECT, and a huge will or filter are cut as well', async () => {
+    const node = await courier.enrol('web1', []);
+    const beginnings = [
+      [connect('web1'), Buffer.from([0x30]), ...[...length(200_000_000)].map((byte) => Buffer.from([byte]))],
+      [Buffer.from([0x30]), length(10)],
+      [Buffer.from([0x10]), length(1_000_000)],
+      [connect('web1'), Buffer.from([0x82]), length(1_000_000)],
+      [connect('web1'), Buffer.from([0x30, 0x80, 0x80, 0x80, 0x80, 0x01])],
+    ];
+    for (const [at, pieces] of beginnings.entries()) {
+      const { socket, closed } = await raw(node);
+      for (const piece of pieces) {
+        socket.write(piece);
+        await sleep(5);
+      }
+      await closed;
+      expect(courier.broker().counts().packet).toBe(at + 1);
+    }
+  });
+
+  it('[4] who does not say CONNECT in time is cut, and above the most connections nobody gets in', async () => {
+    await courier.stop();
+    courier = await startCourier({}, { connectMs: 300, connections: 2 });
+    const [web1, web2] = [await courier.enrol('web1', []), await courier.enrol('web2', [])];
+    const silent = await raw(web1);
+    const trickling = await raw(web2);
+    trickling.socket.write(Buffer.from([0x10, 0x14]));
+    const third = connectTls({ host: '127.0.0.1', port: courier.ports.broker, ...web1.current() });
+    third.on('error', () => undefined).resume();
+    await new Promise<void>((resolve) => third.once('close', () => resolve()));
+    expect(courier.broker().counts()).toMatchObject({ connection: 1 });
+    await Promise.all([silent.closed, trickling.closed]);
+    expect((await client(web1)).connected).toBe(true);
   });
 });
 

@@ -54,6 +54,7 @@ async function openManager(lifetime?: number, clock: ManualClock | typeof system
     listen: { address: '127.0.0.1', port: 0 },
     tls: pki.credentials,
     peers,
+    refused: () => undefined,
     renew: (node, csr) => door.join.renew(node, csr),
     held: () => false,
     log: quiet,
@@ -277,6 +278,11 @@ describe('renewal', () => {
     const other = await createAuthority(folder);
     const theirs = await other.issueNode('web1', await requestFor('web1', stolen));
     await expect(ask(theirs.certificate, stolen)).rejects.toMatchObject({ code: 'signature-invalid' });
+    expect(manager.refused.at(-1), 'a stranger does not say whose certificate it is').toEqual({
+      ...{ node: undefined, code: 'signature-invalid' },
+    });
+    await expect(ask('no certificate', stolen)).rejects.toMatchObject({ code: 'csr-invalid' });
+    expect(manager.refused.at(-1)).toEqual({ node: undefined, code: 'csr-invalid' });
     const again = await manager.pki.issueNode('web1', await requestFor('web1', stolen));
     await expect(ask(again.certificate, stolen)).rejects.toMatchObject({ code: 'identity-changed' });
     const name = 'web1';

@@ -13,6 +13,7 @@ import { createEvents } from '../../manager/events.ts';
 import { nodeView } from '../../manager/health/view.ts';
 import { createMetrics } from '../../manager/metrics.ts';
 import { createPki, initPki } from '../../manager/pki/pki.ts';
+import { createRefusals } from '../../manager/refusals.ts';
 import { loadShipped } from '../../manager/shipped.ts';
 import { openStore } from '../../manager/store/open.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
@@ -56,7 +57,9 @@ export async function startTestApi(options: TestApiOptions = {}) {
   };
   const views = { views: () => pools };
   const events = createEvents({ store, log });
-  const metrics = createMetrics({ store, nodes, pools: views });
+  const refusals = createRefusals({ emit: events.emit, clock });
+  const nothing = () => ({});
+  const metrics = createMetrics({ store, nodes, pools: views, refused: refusals.counts, dropped: nothing });
   const state = () => ({
     ...{ version: '0', protocol: 1, ahead: [], address: '127.0.0.1' },
     ...store.meta(),
@@ -67,6 +70,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     listen: { address: '127.0.0.1', port: 0 },
     ask: options.ask ?? (async (_, what) => ({ id: '1', what, units: [] })),
     join: nobodyJoins,
+    refused: refusals.refused,
     going: {
       state,
       resume: async (how) => {
@@ -77,7 +81,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     backup: createBackup({ store, pki: keys, log }),
     ...(failuresPerMinute === undefined ? {} : { failuresPerMinute }),
   });
-  const undo = [events.start(), metrics.start(), await api.start()];
+  const undo = [events.start(), refusals.start(), metrics.start(), await api.start()];
   const tokens = await tokensFor(store);
   const app = await api.app();
   return {

@@ -12,7 +12,7 @@ import type { Handlers } from '../../manager/broker/inbound.ts';
 import { createPublisher, type Publisher } from '../../manager/desired/publish.ts';
 import { createMachines } from '../../manager/machines/server.ts';
 import { createPeers, type PeerRecord } from '../../manager/pki/peers.ts';
-import { createPki, initPki } from '../../manager/pki/pki.ts';
+import { createPki, initPki, type Pki } from '../../manager/pki/pki.ts';
 import type { Report, Status } from '../../protocol/messages.ts';
 import { createJournal } from './journal.ts';
 
@@ -30,6 +30,8 @@ export async function createAuthority(folder: string, clock: Clock = systemClock
   return createPki(lifetime === undefined ? options : { ...options, lifetime });
 }
 
+const address = '127.0.0.1';
+
 function createRecords(heard: ReturnType<typeof createHeard>) {
   const records = new Map<string, PeerRecord>();
   const peers = createPeers({
@@ -38,6 +40,21 @@ function createRecords(heard: ReturnType<typeof createHeard>) {
     clock: systemClock,
   });
   return { records, peers };
+}
+
+interface Enrolling {
+  pki: Pki;
+  records: Map<string, PeerRecord>;
+  cluster: string;
+  ports: { machines: number; broker: number };
+}
+
+async function enrol(node: string, roles: string[], { pki, records, cluster, ports }: Enrolling) {
+  const key = await newKey();
+  const { certificate, ca } = await pki.issueNode(node, await requestFor(node, key));
+  records.set(node, { roles, keyFingerprint: bearerOf(parseCertificate(certificate)).key });
+  const signingKey = createPublicKey(pki.signingKey);
+  return { node, cluster, address, ports, signingKey, current: () => ({ key, cert: certificate, ca }) };
 }
 
 export type Courier = Awaited<ReturnType<typeof startCourier>>;
@@ -49,9 +66,8 @@ const createHeard = () => ({
   beats: [] as string[],
   gone: [] as string[],
   refused: [] as { node: string; code: string }[],
+  handshakes: [] as string[],
 });
-
-const address = '127.0.0.1';
 
 /** Handlers that write down what they are told. */
 const listen = (heard: ReturnType<typeof createHeard>, publisher: () => Publisher): Handlers => ({
@@ -87,32 +103,29 @@ async function createDoors(make: (port: number) => Broker, publisher: () => Publ
   };
 }
 
-export async function startCourier(overrides: Partial<Handlers> = {}) {
+export async function startCourier(
+  overrides: Partial<Handlers> = {},
+  limits?: { connectMs: number; connections: number },
+) {
   const { folder, remove } = await temporaryFolder();
   const pki = await createAuthority(join(folder, 'pki'));
   const journal = createJournal();
   const heard = createHeard();
   const { records, peers } = createRecords(heard);
   const handlers = { ...listen(heard, () => publisher), ...overrides };
-  const common = { tls: pki.credentials, peers, clock: systemClock, log: quiet };
+  const refused = (from: string) => heard.handshakes.push(from);
+  const common = { refused, tls: pki.credentials, peers, clock: systemClock, log: quiet };
   const doors = await createDoors(
-    (port) => createBroker({ ...common, listen: { address, port }, handlers }),
+    (port) => createBroker({ ...common, listen: { address, port }, handlers, ...(limits && { limits }) }),
     () => publisher,
   );
   const publisher = createPublisher({
-    cluster: journal.cluster,
-    store: journal,
+    ...{ cluster: journal.cluster, store: journal, seal: pki.seal, clock: systemClock, log: quiet },
     publish: (topic, message) => doors.broker().publish(topic, message),
     clear: (topic) => doors.broker().clear(topic),
-    seal: pki.seal,
-    clock: systemClock,
-    log: quiet,
   });
   const machines = createMachines({
-    ...common,
-    cluster: journal.cluster,
-    store: journal,
-    seal: pki.seal,
+    ...{ ...common, cluster: journal.cluster, store: journal, seal: pki.seal },
     listen: { address, port: 0 },
     renew: (node, csr) => pki.issueNode(node, csr, records.get(node)?.keyFingerprint),
     held: () => journal.meta().mode === 'held',
@@ -131,14 +144,8 @@ export async function startCourier(overrides: Partial<Handlers> = {}) {
     stopBroker: doors.stop,
     startBroker: () => doors.startAgain(ports.broker),
     /** Makes a node that has joined: its record here, its key and certificate for its own use. */
-    enrol: async (node: string, roles: string[]) => {
-      const key = await newKey();
-      const { certificate, ca } = await pki.issueNode(node, await requestFor(node, key));
-      records.set(node, { roles, keyFingerprint: bearerOf(parseCertificate(certificate)).key });
-      const known = { node, cluster: journal.cluster, address, ports };
-      const signingKey = createPublicKey(pki.signingKey);
-      return { ...known, signingKey, current: () => ({ key, cert: certificate, ca }) };
-    },
+    enrol: (node: string, roles: string[]) =>
+      enrol(node, roles, { pki, records, cluster: journal.cluster, ports }),
     setRoles: (node: string, roles: string[]) =>
       records.set(node, { roles, keyFingerprint: records.get(node)?.keyFingerprint }),
     removeNode: async (node: string) => {

@@ -22,7 +22,7 @@ export async function startJoinDoor({
   clock?: Clock;
 }) {
   const store = await openStore({ file, create: true, rules, clock, log: quiet });
-  const refused: { node: string; code: string }[] = [];
+  const refused: { node: string | undefined; code: string }[] = [];
   const ports = { api: 0, machines: machinesPort, broker: 1 };
   const join = createJoin({
     store,

@@ -3,7 +3,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { EvenkeelError } from '../../../protocol/errors.ts';
 import { type AccessRole, roles } from '../../../protocol/views.ts';
-import type { Caller } from '../given.ts';
+import type { Caller, Given } from '../given.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,6 +20,8 @@ export interface AuthenticateOptions {
   tokens: { find(secret: string): Caller | undefined };
   /** How many failures of one address are answered in a minute. */
   failuresPerMinute: number;
+  /** Hears of every token that opens nothing, and of whoever is told to wait. */
+  refused: Given['refused'];
 }
 
 /** Endpoints that anybody may call and that open something: a failure there counts like a wrong token. */
@@ -28,7 +30,7 @@ const doors = new Set(['join', 'rejoin']);
 /** Before a body is read: nobody without a token makes the manager take in megabytes. */
 export async function authenticate(
   app: FastifyInstance,
-  { tokens, failuresPerMinute }: AuthenticateOptions,
+  { tokens, failuresPerMinute, refused }: AuthenticateOptions,
 ): Promise<void> {
   await app.register(rateLimit, { global: false });
   const failures = app.createRateLimit({ max: failuresPerMinute, timeWindow: 60_000 });
@@ -38,6 +40,8 @@ export async function authenticate(
     if (stand.isAllowed) return;
     const used = increment ? stand.isExceeded : stand.remaining === 0;
     if (!used) return;
+    if (!increment)
+      refused({ door: 'join', who: request.ip, message: `${request.ip} has failed to join too often` });
     reply.header('retry-after', stand.ttlInSeconds);
     throw new EvenkeelError('rate-limited', 'too many failures from this address; wait as Retry-After says');
   };
@@ -48,6 +52,8 @@ export async function authenticate(
     if (access === 'none') return;
     const caller = callerOf(request, tokens);
     if (!caller) {
+      if ((request.headers.authorization ?? '') !== '')
+        refused({ door: 'token', who: request.ip, message: `a token from ${request.ip} opens nothing` });
       await refuseGuessing(request, reply, true);
       reply.header('www-authenticate', 'Bearer realm="evenkeel"');
       throw new EvenkeelError('unauthenticated', 'give a valid token: Authorization: Bearer ek_...');

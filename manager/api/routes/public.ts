@@ -22,13 +22,13 @@ export function publicRoutes({ store, going, metrics, join }: Given): PublicRout
     },
     metrics: async ({ reply }) => reply.type(metrics.contentType).send(await metrics.text()),
     openapi: ({ reply }) => reply.type('application/json').send(description),
-    join: ({ body }) => {
+    join: ({ body, request }) => {
       refuseHeld();
-      return join.join(body);
+      return join.join(body, request.ip);
     },
-    rejoin: ({ body }) => {
+    rejoin: ({ body, request }) => {
       refuseHeld();
-      return join.rejoin(body);
+      return join.rejoin(body, request.ip);
     },
   };
 }

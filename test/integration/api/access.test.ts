@@ -4,6 +4,7 @@ import { type Endpoint, api as table } from '../../../protocol/endpoints.ts';
 import { type AccessRole, roles } from '../../../protocol/views.ts';
 import { declare, node, startTestApi, type TestApi } from '../../support/api.ts';
 import { problemOf } from '../../support/problem.ts';
+import { until } from '../../support/until.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -78,6 +79,24 @@ describe('[2.8] guessing', () => {
     const join = { secret: 'x', name: 'n1', csr: 'x', facts: {} };
     expect((await strict.ask('POST', '/join/v1', join)).statusCode).toBe(429);
     await strict.stop();
+  });
+
+  it('is an event with the address and without the token, one for a hundred tries; whoever forgot theirs is none', async () => {
+    const watched = await startTestApi({ failuresPerMinute: 10_000 });
+    const secret = `ek_${'C'.repeat(43)}`;
+    await watched.ask('GET', '/api/v1/state', undefined, { authorization: '' });
+    await watched.app.inject({ method: 'GET', url: '/api/v1/state' });
+    for (let tries = 0; tries < 100; tries += 1)
+      await watched.ask('GET', '/api/v1/state', undefined, as(secret));
+    const events = async () => (await watched.ask('GET', '/api/v1/events?type=trust')).json().items;
+    await until('it is kept', async () => (await events()).length > 0);
+    expect(await events()).toMatchObject([
+      { type: 'trust.refused', subject: '127.0.0.1', data: { door: 'token', who: '127.0.0.1', count: 1 } },
+    ]);
+    expect(JSON.stringify(await events())).not.toContain('CCCC');
+    const { body } = await watched.ask('GET', '/metrics');
+    expect(body).toContain('evenkeel_refused{door="token"} 100');
+    await watched.stop();
   });
 });
 

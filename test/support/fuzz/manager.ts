@@ -107,6 +107,7 @@ function wire(store: Store, pki: Pki, faults: Faults) {
       answer: () => undefined,
       gone: () => undefined,
     },
+    refused: () => undefined,
     clock,
     log,
   });
@@ -129,6 +130,7 @@ function wire(store: Store, pki: Pki, faults: Faults) {
     listen: { address, port: 0 },
     tls: pki.credentials,
     peers,
+    refused: () => undefined,
     renew: (node, csr) => pki.issueNode(node, csr),
     held: () => store.meta().mode === 'held',
     log,
