@@ -10,7 +10,7 @@ import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import { type Act, planService, type ServiceDriver } from './driver.ts';
 import type { Executables } from './executables.ts';
 import { makeDirectory } from './folders.ts';
-import { isOlderThan, membersOf, type ProcessStat, pidIn, processOf, runs } from './proc.ts';
+import { isOlderThan, membersOf, type ProcessStat, pidIn, processOf, runs, runsSince } from './proc.ts';
 import { killGroup, type Run } from './run.ts';
 
 export interface DirectOptions {
@@ -73,7 +73,7 @@ export function createDirectDriver({
     const output = openSync(said, 'w');
     const child = spawn(path, args, { detached: true, stdio: ['ignore', output, output] });
     closeSync(output);
-    const failure = failureOf(child);
+    const failure = failureOf(child, [realpathSync(path), ...args], clock);
     const isUp = () => find(service) !== null;
     await until(() => isUp() || failure() !== null, service.timeout);
     const daemon = find(service);
@@ -145,16 +145,33 @@ function send(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** How a start failed; null while it has not. A daemon that goes to the background ends its first process with 0. */
-function failureOf(child: ChildProcess): () => string | null {
+/** How often to look through /proc, and how long a daemon that cannot be seen there still has for its pid file. */
+const LOOK_MS = 100;
+const UNSEEN_MS = 1_000;
+
+/**
+ * How a start failed; null while it has not. A daemon that goes to the background ends its first process with 0: from
+ * then on it is known by its command line, and when nothing has that, nobody waits for the rest of its time to start.
+ */
+function failureOf(child: ChildProcess, command: readonly [string, ...string[]], clock: Clock) {
   let failure: string | null = null;
+  const since = processOf(child.pid ?? 0)?.started ?? 0;
+  let lookedAt = 0;
+  let seenAt: number | null = null;
   child.once('error', (err) => {
     failure = messageOf(err);
   });
   child.once('exit', (status, signal) => {
     if (status !== 0) failure = `it ended with ${signal ?? `status ${status}`}`;
   });
-  return () => failure;
+  return (): string | null => {
+    const now = clock.monotonic();
+    if (failure !== null || child.exitCode !== 0 || now - lookedAt < LOOK_MS) return failure;
+    lookedAt = now;
+    if (seenAt === null || runsSince(command, since)) seenAt = now;
+    if (now - seenAt >= UNSEEN_MS) failure = 'it went to the background and ended there';
+    return failure;
+  };
 }
 
 /** Only ever a socket: a path in a policy must not delete a file. */

@@ -53,11 +53,21 @@ export function isOlderThan({ started }: ProcessStat, file: string): boolean {
   return boot + (started / TICKS_PER_SECOND) * 1000 <= written + SLACK_MS;
 }
 
-/** Everything in a session but its leader: the workers that outlive a killed daemon. */
-export function membersOf(session: number): ProcessStat[] {
-  return readdirSync('/proc')
+const all = (): ProcessStat[] =>
+  readdirSync('/proc')
     .map(Number)
-    .filter((pid) => pid > 1 && pid !== session)
-    .flatMap((pid) => processOf(pid) ?? [])
-    .filter((member) => member.session === session);
-}
+    .filter((pid) => pid > 1)
+    .flatMap((pid) => processOf(pid) ?? []);
+
+/** Everything in a session but its leader: the workers that outlive a killed daemon. */
+export const membersOf = (session: number): ProcessStat[] =>
+  all().filter((member) => member.session === session && member.pid !== session);
+
+/** Whether anything that began at a tick or later runs a command; one that shows it as a title shows spaces in it. */
+export const runsSince = ([executable, ...args]: readonly [string, ...string[]], tick: number): boolean =>
+  all().some(
+    ({ pid, started }) =>
+      started >= tick &&
+      runs(pid, executable) &&
+      (read(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').includes(args.join(' ')),
+  );

@@ -11,30 +11,49 @@ export interface Ended {
   output: string;
 }
 
-/** @throws EvenkeelError executable-refused, command-missing or command-timeout */
-export type Run = (command: readonly string[], options: { timeout: number }) => Promise<Ended>;
+export interface RunOptions {
+  /** Milliseconds. */
+  timeout: number;
+  /** Ends the command before its time. */
+  signal?: AbortSignal;
+}
+
+/** @throws EvenkeelError executable-refused, command-missing or command-timeout; or the signal's reason */
+export type Run = (command: readonly string[], options: RunOptions) => Promise<Ended>;
 
 const HALF = 16 * 1024;
+/** What a command said just before its end may still be on its way; what it left behind may hold its outputs for ever. */
+const LAST_WORDS_MS = 250;
 
 export function createRun({ executables, clock }: { executables: Executables; clock: Clock }): Run {
-  return (command, { timeout }) => {
+  return async (command, { timeout, signal }) => {
     const [path, ...args] = executables.resolve(command);
+    signal?.throwIfAborted();
     const child = spawn(path, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const output = gather(child);
-    return new Promise<Ended>((resolve, reject) => {
-      const undo = clock.after(timeout, () => {
-        killGroup(child);
-        reject(new EvenkeelError('command-timeout', `${path} did not end within ${timeout} ms\n${output()}`));
+    const undo: (() => void)[] = [];
+    try {
+      return await new Promise<Ended>((resolve, reject) => {
+        const give = (error: unknown) => {
+          killGroup(child);
+          reject(error as Error);
+        };
+        const late = () =>
+          give(new EvenkeelError('command-timeout', `${path} did not end within ${timeout} ms\n${output()}`));
+        const stop = () => give(signal?.reason);
+        const end = (status: number | null) => resolve({ status, output: output() });
+        undo.push(clock.after(timeout, late), () => signal?.removeEventListener('abort', stop));
+        signal?.addEventListener('abort', stop);
+        child.once('error', (cause) =>
+          reject(new EvenkeelError('command-missing', `${path}: ${messageOf(cause)}`, { cause })),
+        );
+        child.once('exit', (status) => undo.push(clock.after(LAST_WORDS_MS, () => end(status))));
+        child.once('close', end);
       });
-      child.once('error', (cause) => {
-        undo();
-        reject(new EvenkeelError('command-missing', `${path}: ${messageOf(cause)}`, { cause }));
-      });
-      child.once('close', (status) => {
-        undo();
-        resolve({ status, output: output() });
-      });
-    });
+    } finally {
+      for (const one of undo) one();
+      letGo(child);
+    }
   };
 }
 
@@ -53,13 +72,18 @@ function gather(child: ChildProcess): () => string {
 
 /** Its children too: a checker may have started helpers that would hold the outputs open. */
 export function killGroup(child: ChildProcess): void {
-  child.stdout?.destroy();
-  child.stderr?.destroy();
-  child.unref();
+  letGo(child);
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
     // It has ended by itself meanwhile.
   }
+}
+
+/** Nobody listens to it, or waits for it, any more. */
+function letGo(child: ChildProcess): void {
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+  child.unref();
 }
