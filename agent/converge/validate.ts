@@ -3,12 +3,12 @@ import type { Pass } from './pass.ts';
 import type { Wanted } from './render.ts';
 
 /** Null when it passes, else the checker's own message. @throws EvenkeelError command-missing, command-timeout or executable-refused */
-export async function validate({ unit, tools }: Pass, wanted: Wanted): Promise<string | null> {
+export async function validate({ unit, tools, signal }: Pass, wanted: Wanted): Promise<string | null> {
   const { good, proven } = unit.record.read();
   const { digest } = wanted.manifest;
   // Judged before: so a repair is quick, and a way back does not depend on the checker.
   if (!wanted.validate || digest === good || proven.includes(digest)) return null;
   const { run, timeout } = wanted.validate;
-  const { status, output } = await tools.run(run, { timeout });
+  const { status, output } = await tools.run(run, { timeout, signal });
   return status === 0 ? null : output.trim() || `${run[0]} ended with ${status ?? 'a signal'}`;
 }
