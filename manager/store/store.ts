@@ -52,7 +52,7 @@ export type ScopeChanges = Omit<HeadBasis, 'since'> & { since: number | null; ch
 
 /** What one transaction did. */
 export interface Commit {
-  entries: Omit<JournalEntry, 'body'>[];
+  entries: Omit<JournalEntry, 'body' | 'did'>[];
   /** One for each touched scope; `changes` is null when there is too much of it to ride in a message. */
   heads: (HeadBasis & { changes: Change[] | null })[];
   touches: Record<ScopeName, number>;
@@ -79,7 +79,6 @@ export interface EventQuery {
   since?: string | undefined;
   limit: number;
   node?: string | undefined;
-  type?: string | undefined;
 }
 
 export interface Events {

@@ -5,8 +5,11 @@ import { expect, it } from 'vitest';
 import { systemClock } from '../../../common/clock.ts';
 import { shrinksTooMuch } from '../../../common/delta.ts';
 import { rules } from '../../../manager/desired/rules.ts';
+import { openDb } from '../../../manager/store/db.ts';
+import { createEvents } from '../../../manager/store/events.ts';
 import { restoreStore } from '../../../manager/store/restore.ts';
 import type { Commit, Store } from '../../../manager/store/store.ts';
+import type { EventLine } from '../../../protocol/views.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { basics, cluster, deletion, puts, site } from './declared.ts';
 import { folder, log, opened, refusal, tamper } from './opened.ts';
@@ -98,6 +101,48 @@ it('[2.3] events are kept in order up to a bound, and can be read from where one
   expect(after.map(({ subject }) => subject)).toEqual(['path 24999']);
   const [oldest] = await store.events.range({ since: '0', limit: 1 });
   expect(Number(oldest?.id)).toBeGreaterThan(2000);
+});
+
+it('[2.3] what an event carries is cut to a bound where it is kept and where it is told, and says so', async () => {
+  const { store } = await opened();
+  const heard: EventLine[] = [];
+  store.events.onAppended((lines) => heard.push(...lines));
+  const diffs = Array.from({ length: 100 }, (_, at) => ({ path: `${at}`, diff: 'é'.repeat(1000) }));
+  const happening = { type: 'unit.changed', severity: 'info' as const, subject: 's', message: 'm' };
+  store.events.append([
+    { ...happening, data: { code: 'x', diffs, detail: 'y'.repeat(100_000) } },
+    { ...happening, message: 'z'.repeat(1_000_000), data: 'text'.repeat(100_000) },
+    { ...happening, data: { small: true } },
+  ]);
+  await expect.poll(() => heard.length).toBe(3);
+  const lines = await store.events.range({ limit: 3 });
+  expect(lines).toEqual(heard);
+  for (const line of lines) expect(Buffer.byteLength(JSON.stringify(line))).toBeLessThan(37 * 1024);
+  const data = lines[0]?.data as { code: string; diffs: unknown[]; cut: unknown };
+  expect(data).toMatchObject({ code: 'x', cut: { fields: ['diffs', 'detail'] } });
+  expect(data.diffs, 'whole diffs, from the first on').toEqual(diffs.slice(0, data.diffs.length));
+  expect(lines[1]?.message).toMatch(/^z{4096}\.\.\. \(cut, 995904 characters more\)$/);
+  expect(lines[1]?.data).toEqual({ cut: { fields: ['data'], bytes: 400_002 } });
+  expect(lines[2]?.data).toEqual({ small: true });
+});
+
+it('[2.3] events together are bounded by bytes, and the newest stay', async () => {
+  const { store, file } = await opened();
+  await store.close();
+  const db = await openDb(file);
+  const events = createEvents({ db, clock: systemClock, log, keepBytes: 1024 * 1024 });
+  const happening = { type: 'unit.changed', severity: 'info' as const, subject: 's', message: 'm' };
+  for (let at = 0; at < 200; at += 1)
+    events.append([{ ...happening, message: `${at}`, data: { text: 'x'.repeat(20_000) } }]);
+  await events.idle();
+  events.append([happening]);
+  await events.idle();
+  await events.trim();
+  const lines = await events.range({ limit: 1000 });
+  expect(lines.length).toBeGreaterThan(45);
+  expect(lines.length).toBeLessThan(54);
+  expect(lines.slice(-2).map(({ message }) => message)).toEqual(['199', 'm']);
+  await db.close();
 });
 
 it('[2.3] a backup under writes is one consistent moment, readable by its owner alone', async () => {
