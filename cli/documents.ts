@@ -23,6 +23,11 @@ const ENDINGS = /\.(ya?ml|json)$/;
 /** @param paths files, folders, or `-` for standard input. @throws UsageError for the first that cannot be read */
 export function readDocuments(paths: string[]): Documents {
   const read = paths.flatMap(sourcesOf).flatMap(({ source, text }) => documentsIn(source, text));
+  if (paths.length === 0)
+    throw new UsageError(
+      'nothing says what is to be declared',
+      'give -f: a file, a folder, or - for standard input, such as -f sites.yaml',
+    );
   if (read.length === 0) throw new UsageError(`no documents in ${paths.join(', ')}`);
   return { documents: read.map(({ document }) => document), place: (path) => placeOf(read, path) };
 }
@@ -69,10 +74,13 @@ function parsedJson(text: string): { value: unknown } | undefined {
 
 function yamlIn(source: string, text: string): Read[] {
   const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter });
+  // Its own pretty form repeats the place and shows the line below it.
+  const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false });
   for (const { errors } of documents)
-    for (const { message, linePos } of errors)
-      throw new UsageError(`${source}:${linePos?.[0].line ?? 1}: ${message.split('\n')[0]}`);
+    for (const { message, pos, code } of errors) {
+      const { line, col } = lineCounter.linePos(pos[0]);
+      throw new UsageError(`${source}:${line}:${col}: this is not YAML: ${message}`, hints[code]);
+    }
   return documents
     .filter(({ contents }) => contents !== null && contents.range !== null)
     .map((parsed) => ({
@@ -82,6 +90,14 @@ function yamlIn(source: string, text: string): Read[] {
     }))
     .filter(({ document }) => document !== null);
 }
+
+/** What is meant most often where YAML stumbles. */
+const hints: Record<string, string> = {
+  BLOCK_AS_IMPLICIT_KEY: 'put a value that holds a colon and a space between quotes',
+  TAB_AS_INDENT: 'indent with spaces',
+  BAD_INDENT: 'close the bracket, or indent what belongs to it',
+  DUPLICATE_KEY: 'keep one of them',
+};
 
 /** The line of the deepest part of the path that there is. */
 function lineIn(parsed: Document.Parsed, path: string[], lines: LineCounter): number {
@@ -116,7 +132,9 @@ function placeOf(read: Read[], path: string): string {
 
 /** A name is shown only where it looks like one: it may be the very thing that is refused, and hold anything. */
 function whoIs(document: unknown): string | undefined {
-  const { kind, name } = (typeof document === 'object' ? document : {}) as Record<string, unknown>;
+  if (typeof document !== 'object' || document === null) return undefined;
+  const { kind, name } = document as Record<string, unknown>;
+  if (kind === undefined || name === undefined) return undefined;
   const who = `${kind}/${name}`;
   return /^[A-Za-z]+\/[\w./-]{1,253}$/.test(who) ? who : undefined;
 }

@@ -22,6 +22,8 @@ export interface Session {
   say(line: string): void;
   /** Prints on standard error, for people and programs alike. */
   warn(line: string): void;
+  /** A remark on standard error, beside what people read; programs do not get it. */
+  note(line: string): void;
 }
 
 /** What every command takes. */
@@ -54,6 +56,9 @@ export function sessionOf(command: Command): Session {
     },
     say: (line) => {
       if (output === 'table') stdout.write(clean(`${line}\n`));
+    },
+    note: (line) => {
+      if (output === 'table') stderr.write(clean(`${paintFor(stderr)('dim', line)}\n`));
     },
     warn: (line) => {
       stderr.write(clean(`${paintFor(stderr)('warn', 'warning:')} ${line}\n`));

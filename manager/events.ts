@@ -4,7 +4,7 @@ import { EvenkeelError, messageOf } from '../protocol/errors.ts';
 import type { EventLine, JournalEntry } from '../protocol/views.ts';
 
 export type Happening = Omit<EventLine, 'id' | 'at'>;
-type Entry = Omit<JournalEntry, 'body'>;
+type Entry = Omit<JournalEntry, 'body' | 'did'>;
 
 /** What the stream is made of. */
 export interface EventsStore {
@@ -162,7 +162,7 @@ const itemOfLine = ({ id, ...line }: EventLine): Item => ({ of: 'happening', nr:
 
 function lineOf({ rev, epoch, at, actor, kind, name, op, digest }: Entry): Omit<EventLine, 'id'> {
   const subject = `${kind}/${name}`;
-  const did = op === 'put' ? 'has put' : op === 'delete' ? 'has deleted' : `has begun epoch ${epoch} on`;
+  const did = op === 'put' ? 'has declared' : op === 'delete' ? 'has deleted' : `has begun epoch ${epoch} on`;
   return {
     at,
     type: `journal.${op}`,

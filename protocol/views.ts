@@ -139,6 +139,9 @@ export const JournalEntry = Strict({
   kind: Type.String(),
   name: Type.String(),
   op: OneOf(['put', 'delete', 'epoch']),
+  did: OneOf(['create', 'update', 'delete', 'epoch'], {
+    description: 'The same for people: whether a put made something new',
+  }),
   digest: Type.String(),
   chain: Sha256,
   body: Type.Union([Type.String(), Type.Null()]),

@@ -29,7 +29,7 @@ export function addApply(program: Command): void {
   program
     .command('apply')
     .description('declare what the files say: all of it or nothing')
-    .requiredOption(
+    .option(
       '-f, --filename <path>',
       'a file, a folder, or - for standard input; may be repeated',
       collect,
@@ -49,7 +49,11 @@ export function addApply(program: Command): void {
       waitSeconds,
     )
     .addHelpText('after', HELP)
-    .action(async (options: ApplyOptions, command: Command) => apply(options, sessionOf(command)));
+    .action(async (options: ApplyOptions, command: Command) => {
+      // Read first: what is wrong here is told without a manager.
+      const read = readDocuments(options.filename);
+      await apply(read, options, sessionOf(command));
+    });
 }
 
 const HELP = `
@@ -68,10 +72,9 @@ function waitSeconds(text: string): number {
   throw new InvalidArgumentError('use a number of seconds');
 }
 
-async function apply(options: ApplyOptions, session: Session): Promise<void> {
+async function apply(read: Documents, options: ApplyOptions, session: Session): Promise<void> {
   const { client } = session;
   const wait = options.dryRun ? undefined : options.wait;
-  const read = readDocuments(options.filename);
   const since = wait === undefined ? '' : (await client.call('events', { query: { limit: 1 } })).next;
   const started = performance.now();
   const answer = await sendDocuments(session, read, options);

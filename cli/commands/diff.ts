@@ -17,7 +17,7 @@ export function addDiff(program: Command): void {
   program
     .command('diff')
     .description('what apply would change; exit code 1 when there is a difference')
-    .requiredOption(
+    .option(
       '-f, --filename <path>',
       'a file, a folder, or - for standard input; may be repeated',
       collect,
@@ -28,11 +28,9 @@ export function addDiff(program: Command): void {
     .option('--no-rendered', 'leave the files of the nodes out')
     .addHelpText('after', HELP)
     .action(async (options: DiffOptions, command: Command) => {
+      const read = readDocuments(options.filename);
       const session = sessionOf(command);
-      const answer = await sendDocuments(session, readDocuments(options.filename), {
-        ...options,
-        dryRun: true,
-      });
+      const answer = await sendDocuments(session, read, { ...options, dryRun: true });
       for (const warning of answer.warnings) session.warn(warning);
       const files = options.rendered ? renderedDiffs(answer, session.paint) : [];
       session.print(answer, () => [...resourceDiffs(answer, session.paint), ...files].join('\n\n'));

@@ -16,26 +16,35 @@ interface EventsOptions {
   node?: string;
   type?: string;
   since?: string;
-  limit: number;
-  diffs: boolean;
+  limit?: number;
+  /** Undefined where nobody said it: then those of drift alone, which is all that there is to see of it. */
+  diffs?: boolean;
 }
+
+const NEWEST = 50;
+/** What is shown of the past before it is followed. */
+const BEFORE_NEW = 10;
 
 export function addEvents(program: Command): void {
   program
     .command('events')
     .description('what was declared and what happened')
-    .option('-f, --follow', 'go on until Ctrl-C', false)
+    .option('-f, --follow', `the last ${BEFORE_NEW}, then what comes, until Ctrl-C`, false)
     .option('--node <name>', 'only of this node')
     .option('--type <type>', 'only of this type, or of a family: drift means drift.repaired as well')
     .option('--since <id>', 'what came after the event with this id; without it the newest')
-    .option('--limit <count>', 'at most so many', count, 50)
-    .option('--no-diffs', 'leave out the diffs of files')
+    .option('--limit <count>', `at most so many (default: ${NEWEST}, with -f ${BEFORE_NEW})`, count)
+    .option(
+      '--diffs',
+      'with the diffs of all files that changed; by default only where a hand has changed them',
+    )
+    .option('--no-diffs', 'without any diffs')
     .addHelpText('after', HELP)
     .action(async (options: EventsOptions, command: Command) => {
       const session = sessionOf(command);
       if (options.follow) return follow(options, session);
-      const { follow: _, diffs: __, ...query } = options;
-      const { items } = await session.client.call('events', { query });
+      const { follow: _, diffs: __, limit = NEWEST, ...query } = options;
+      const { items } = await session.client.call('events', { query: { ...query, limit } });
       for (const line of items) printLine(line, options, session);
       if (items.length === 0) session.say('nothing happened');
     });
@@ -56,29 +65,46 @@ function count(text: string): number {
   throw new InvalidArgumentError('use a whole number from 1 to 1000');
 }
 
+const PAGE = 1000;
 const AGAIN_MS = 1000;
 const MOST_TRIES = 60;
 
-/** A stream that breaks off is taken up again after its last line, for a minute. */
-async function follow({ follow: _, diffs, since, ...query }: EventsOptions, session: Session): Promise<void> {
-  let last = since;
+/** The past first, and a line where it ends. A stream that breaks off is taken up again after its last line, for a minute. */
+async function follow({ follow: _, limit, ...options }: EventsOptions, session: Session): Promise<void> {
+  const { diffs: __, since, ...filter } = options;
+  let last = await past({ ...filter, since, limit }, session, (line) => printLine(line, options, session));
+  session.note('--- what is above was before; what follows happens now (Ctrl-C ends it) ---');
   for (let tries = 0; ; tries += 1) {
     try {
-      const from = last === undefined ? {} : { since: last };
-      const stream = await session.client.open('events', { query: { ...query, ...from, follow: true } });
+      const stream = await session.client.open('events', { query: { ...filter, since: last, follow: true } });
       for await (const line of eventsIn(stream)) {
         tries = 0;
         last = line.id;
-        printLine(line, { diffs }, session);
+        printLine(line, options, session);
       }
     } catch (err) {
       const mayHeal =
         !(err instanceof EvenkeelError) || err.code === 'node-unreachable' || err.code === 'slow-reader';
-      if (!mayHeal || last === undefined || tries >= MOST_TRIES) throw err;
+      if (!mayHeal || tries >= MOST_TRIES) throw err;
       if (tries === 0) session.warn('the stream broke off; trying again');
     }
     await sleep(AGAIN_MS);
   }
+}
+
+/** Of what was, the newest; after an event that was named, all of it. Says where the present begins. */
+async function past(
+  { since, limit = BEFORE_NEW, ...query }: Omit<EventsOptions, 'follow' | 'diffs'>,
+  { client }: Session,
+  print: (line: EventLine) => void,
+): Promise<string> {
+  let page = await client.call('events', { query: { ...query, limit, ...(since && { since }) } });
+  page.items.forEach(print);
+  while (since !== undefined && page.items.length > 0) {
+    page = await client.call('events', { query: { ...query, limit: PAGE, since: page.next } });
+    page.items.forEach(print);
+  }
+  return page.next;
 }
 
 const tones: Record<EventLine['severity'], Tone | undefined> = {
@@ -87,7 +113,7 @@ const tones: Record<EventLine['severity'], Tone | undefined> = {
   error: 'bad',
 };
 
-function printLine(line: EventLine, { diffs }: { diffs: boolean }, { output, paint }: Session): void {
+function printLine(line: EventLine, { diffs }: { diffs?: boolean }, { output, paint }: Session): void {
   const forms = {
     json: () => JSON.stringify(line),
     yaml: () => `---\n${stringify(line).trimEnd()}`,
@@ -98,13 +124,16 @@ function printLine(line: EventLine, { diffs }: { diffs: boolean }, { output, pai
 
 function lineText(
   { at, type, severity, message, node, data }: EventLine,
-  diffs: boolean,
+  diffs: boolean | undefined,
   paint: Paint,
 ): string {
-  const where = node === undefined || message.startsWith(`${node} `) ? '' : `${node}: `;
-  const head = `${paint('dim', clockTime(at))}  ${paint(tones[severity], type.padEnd(16))}  ${where}${message.replaceAll('\n', '\n    ')}`;
+  const isNamed = node === undefined || message.split(/[\s,:]+/).includes(node);
+  const where = isNamed ? '' : `${node}: `;
+  const head = `${paint('dim', clockTime(at))}  ${paint(tones[severity], type.padEnd(18))}  ${where}${message.replaceAll('\n', '\n    ')}`;
   const files = (data as { diffs?: Parameters<typeof fileDiffs>[0] } | undefined)?.diffs ?? [];
-  return [head, ...(diffs ? fileDiffs(files, paint).map((diff) => diff.replace(/^/gm, '    ')) : [])].join(
-    '\n',
-  );
+  const withDiffs = diffs ?? type.startsWith('drift.');
+  return [
+    head,
+    ...(withDiffs ? fileDiffs(files, paint).map((diff) => diff.replace(/^/gm, '    ')) : []),
+  ].join('\n');
 }

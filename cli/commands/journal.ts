@@ -1,6 +1,8 @@
 /** `evenkeel journal`: who has declared what, and whether the chain of it holds. */
 import { type Command, InvalidArgumentError } from 'commander';
+import type { JournalEntry } from '../../protocol/views.ts';
 import { Ended } from '../failure.ts';
+import type { Tone } from '../paint.ts';
 import { withProgress } from '../progress.ts';
 import { sessionOf } from '../session.ts';
 import { clockTime } from '../time.ts';
@@ -9,6 +11,13 @@ interface JournalOptions {
   since?: number;
   limit: number;
 }
+
+const toneOf: Record<JournalEntry['did'], Tone> = {
+  create: 'good',
+  update: 'good',
+  delete: 'bad',
+  epoch: 'warn',
+};
 
 export function addJournal(program: Command): void {
   const journal = program
@@ -22,9 +31,9 @@ export function addJournal(program: Command): void {
       session.print(answer.items, () =>
         session.table(
           ['REVISION', 'EPOCH', 'WHEN', 'WHO', 'DID', 'WHAT'],
-          answer.items.map(({ rev, epoch, at, actor, op, kind, name }) => [
+          answer.items.map(({ rev, epoch, at, actor, did, kind, name }) => [
             ...[String(rev), String(epoch), clockTime(at), actor],
-            { text: op, tone: op === 'put' ? ('good' as const) : ('warn' as const) },
+            { text: did, tone: toneOf[did] },
             `${kind}/${name}`,
           ]),
         ),

@@ -1,7 +1,8 @@
 /** Processes by pid and start time, so that a pid that now belongs to somebody else is never touched. */
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
+import { isOlderThan, membersOf, pidIn, processOf } from '../../common/processes.ts';
 
 /** `started` is the boot and the clock tick of the start: no two processes ever share both with a pid. */
 export interface ProcessId {
@@ -9,35 +10,12 @@ export interface ProcessId {
   started: string;
 }
 
-interface Stat {
-  state: string;
-  session: number;
-  ticks: number;
-}
-
-/** USER_HZ, which Linux shows to programs on every architecture that Node runs on. */
-const TICKS_PER_SECOND = 100;
-
-/** The fields after the command's name, which may itself hold spaces and brackets. */
-function statOf(pid: number): Stat | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', session: Number(fields[3]), ticks: Number(fields[19]) };
-  } catch {
-    return undefined; // it is gone, which is what the caller wants to know
-  }
-}
-
 const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-
-const isRunning = (stat: Stat | undefined): stat is Stat =>
-  stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
 
 /** Who has this pid now; nobody when it is free, or dead and not yet collected by its parent. */
 export function identify(pid: number): ProcessId | undefined {
-  const stat = statOf(pid);
-  return isRunning(stat) ? { pid, started: `${bootId()}:${stat.ticks}` } : undefined;
+  const stat = processOf(pid);
+  return stat ? { pid, started: `${bootId()}:${stat.started}` } : undefined;
 }
 
 export const isAlive = (process: ProcessId): boolean => identify(process.pid)?.started === process.started;
@@ -72,24 +50,10 @@ export async function end(processes: ProcessId[], clock: Clock, grace = 5000): P
 
 // --- daemons, which only their pid files name -----------------------------------------------------------
 
-const bootMoment = (): number => {
-  const line = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'));
-  return Number(line?.[1] ?? 0) * 1000;
-};
-
 /** The pid file's daemon. A process that started after the file was written only inherited the number. */
 export function daemonOf(pidFile: string): ProcessId | undefined {
-  const pid = pidIn(pidFile);
-  const stat = pid === undefined ? undefined : statOf(pid);
-  if (pid === undefined || !isRunning(stat)) return undefined;
-  const startedAt = bootMoment() + (stat.ticks / TICKS_PER_SECOND) * 1000;
-  return startedAt <= statSync(pidFile).mtimeMs + 2000 ? identify(pid) : undefined;
-}
-
-function pidIn(pidFile: string): number | undefined {
-  if (!existsSync(pidFile)) return undefined;
-  const pid = Number.parseInt(readFileSync(pidFile, 'latin1'), 10);
-  return pid > 1 ? pid : undefined;
+  const stat = processOf(pidIn(pidFile) ?? 0);
+  return stat && isOlderThan(stat, pidFile) ? identify(stat.pid) : undefined;
 }
 
 /**
@@ -105,13 +69,12 @@ export function daemonsOf(node: { root: string; run: string }): ProcessId[] {
   });
 }
 
-function workersOf(master: number | undefined, root: string): ProcessId[] {
-  if (master === undefined) return [];
-  return listed('/proc')
-    .map(Number)
-    .filter((pid) => pid > 1 && pid !== master && statOf(pid)?.session === master && holdsFileIn(pid, root))
-    .flatMap((pid) => identify(pid) ?? []);
-}
+const workersOf = (master: number | null, root: string): ProcessId[] =>
+  master === null
+    ? []
+    : membersOf(master)
+        .filter(({ pid }) => holdsFileIn(pid, root))
+        .flatMap(({ pid }) => identify(pid) ?? []);
 
 const holdsFileIn = (pid: number, root: string): boolean =>
   listed(`/proc/${pid}/fd`).some((fd) => linkOf(`/proc/${pid}/fd/${fd}`).startsWith(`${root}/`));

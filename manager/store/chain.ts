@@ -3,7 +3,7 @@ import { sha256 } from '../../common/digest.ts';
 import type { JournalEntry } from '../../protocol/views.ts';
 
 /** An entry without its body: the digest stands for it, also when the body is pruned. */
-export type Header = Omit<JournalEntry, 'body'>;
+export type Header = Omit<JournalEntry, 'body' | 'did'>;
 
 /** What the first entry is linked to; it ties the history to the cluster. */
 export const genesis = (cluster: string): string => sha256(`evenkeel journal of ${cluster}`);

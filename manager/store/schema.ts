@@ -1,9 +1,10 @@
 /** The schema: migrations in their order, each run once, and what is said of databases that are newer than this program. */
 import type { Db, Queries } from './db.ts';
 import { journal } from './migrations/0001-journal.ts';
+import { journalByName } from './migrations/0002-journal-by-name.ts';
 
 /** Never changed once released: the next change is the next migration. */
-const migrations = [journal];
+const migrations = [journal, journalByName];
 
 export const SCHEMA_VERSION = migrations.length;
 

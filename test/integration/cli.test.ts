@@ -1,11 +1,13 @@
 /** The CLI as people and programs run it, against a manager's API with a real store: output, exit codes, and what it says. */
+import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { exits } from '../../cli/exit-codes.ts';
 import { declare, node, site, startTestApi, type TestApi } from '../support/api.ts';
-import { runCli } from '../support/sandbox.ts';
+import { cliBundle, runCli } from '../support/sandbox.ts';
+import { until } from '../support/until.ts';
 
 let api: TestApi;
 let caFile: string;
@@ -106,7 +108,48 @@ describe('[2.8] the other verbs', () => {
     expect(Date.parse(deadline) - Date.now()).toBeGreaterThan(29 * 60_000);
     expect((await cli(['node', 'undrain', 'n1'])).stdout).not.toContain('kernel');
     const { stdout } = await cli(['journal', '--limit', '2']);
-    expect(stdout).toMatch(/token:operator +put +Node\/n1\n.*token:admin +put +Node\/n1\n$/);
+    expect(stdout).toMatch(/token:operator +update +Node\/n1\n.*token:admin +update +Node\/n1\n$/);
+  });
+
+  it('journal says what was made, changed, deleted, and made again', async () => {
+    const declared = (spec = {}) => declare(api.store, [site('verbs.example', spec)]);
+    await declared();
+    await declared({ maxBody: '1m' });
+    await cli(['delete', 'site', 'verbs.example']);
+    await declared();
+    const { stdout } = await cli(['journal', '--limit', '4', '-o', 'json']);
+    expect((JSON.parse(stdout) as { did: string }[]).map(({ did }) => did)).toEqual([
+      ...['create', 'update', 'delete', 'create'],
+    ]);
+  });
+
+  it('events -f shows the last few, says where they end, and then what happens', async () => {
+    const args = [
+      '--api',
+      api.url,
+      '--ca',
+      caFile,
+      '--token',
+      api.tokens.admin,
+      'events',
+      '-f',
+      '--limit',
+      '2',
+    ];
+    const child = spawn(process.execPath, [cliBundle, ...args]);
+    let [shown, said] = ['', ''];
+    child.stdout.on('data', (part) => {
+      shown += part;
+    });
+    child.stderr.on('data', (part) => {
+      said += part;
+    });
+    await until('the past is shown', () => said.includes('what follows happens now'));
+    expect(shown.trim().split('\n')).toHaveLength(2);
+    await declare(api.store, [site('follow.example')]);
+    await until('what happens is shown', () => shown.includes('has declared Site/follow.example'));
+    expect(shown.trim().split('\n')).toHaveLength(3);
+    child.kill('SIGKILL');
   });
 
   it('events prints a line of JSON for each event, and journal verify holds', async () => {
@@ -157,6 +200,14 @@ describe('[2.8] exit codes', () => {
       expect(stdout).toContain(`${number}  ${means}`);
     const manual = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8');
     for (const { code: number } of Object.values(exits)) expect(manual).toContain(`\n| ${number} | `);
+  });
+
+  it('are those of a wrong command line where nothing says what to apply, with what to do', async () => {
+    for (const command of ['apply', 'diff']) {
+      const ran = await cli([command]);
+      expect(ran.code).toBe(exits.usage.code);
+      expect(ran.stderr).toContain('give -f: a file, a folder, or - for standard input');
+    }
   });
 
   it('tell a wrong command line, a manager that is away, and one that is not to be trusted', async () => {

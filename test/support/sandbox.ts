@@ -12,7 +12,7 @@ import { tailOf } from '../../cli/sandbox/logs.ts';
 import { readUp, type Up } from '../../cli/sandbox/settings.ts';
 
 const checkout = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const cliBundle = join(checkout, 'dist', 'cli.js');
+export const cliBundle = join(checkout, 'dist', 'cli.js');
 
 /** How a command of the CLI ended. */
 export interface Ran {

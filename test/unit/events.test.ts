@@ -6,7 +6,7 @@ import { createEvents, type EventFilter, type EventsStore, type Happening } from
 import type { EventLine, JournalEntry } from '../../protocol/views.ts';
 import { until } from '../support/until.ts';
 
-type Entry = Omit<JournalEntry, 'body'>;
+type Entry = Omit<JournalEntry, 'body' | 'did'>;
 
 /** Both sources in memory, as the store keeps them. A step is a second. */
 function createSources() {
