@@ -1,4 +1,5 @@
 /** Happenings: what a node's report means to a person, as event lines; none where it says what was told before. */
+import { sha256 } from '../../common/digest.ts';
 import type { AlarmReport, CheckReport, DriftReport, Report, UnitReport } from '../../protocol/messages.ts';
 import type { EventLine } from '../../protocol/views.ts';
 
@@ -75,28 +76,21 @@ function ofUnit(node: string, report: UnitReport, before: string | undefined): H
       node,
       subject: unit,
       message,
-      data: { digest, step, error, held, timing, diffs },
+      data: { outcome, digest, step, error, held, timing, diffs },
     },
   ];
 }
 
 /** How a unit ended, as far as it is news: of one that is well, only which tree it serves. */
-export const outcomeOf = ({
-  result,
-  digest,
-  error,
-  held,
-}: Pick<UnitReport, 'result' | 'digest' | 'error' | 'held'>): string =>
-  JSON.stringify([
-    isWell(result) ? WELL : result,
-    digest,
-    error?.message ?? null,
-    held.map(({ kind, name, serving, reason }) => [kind, name, serving, reason]),
-  ]);
+export function outcomeOf({ result, digest, error, held }: UnitReport): string {
+  const items = held.map(({ kind, name, serving, reason }) => [kind, name, serving, reason]);
+  const rest = sha256(JSON.stringify([digest, error?.message ?? null, items])).slice(0, 16);
+  return `${isWell(result) ? WELL : result} ${rest}`;
+}
 
 const WELL = 'well';
 const isWell = (result: string) => result === 'unchanged' || result === 'changed' || result === 'corrected';
-const isWellOutcome = (outcome: string) => outcome.startsWith(`["${WELL}"`);
+const isWellOutcome = (outcome: string) => outcome.startsWith(`${WELL} `);
 
 function ofCheck(node: string, report: CheckReport, was: string | undefined): Happening[] {
   const { state, unit, check, detail } = report;

@@ -1,5 +1,5 @@
 /** Told: what people were told last of each thing of a node, so that a report that says it again is no event. */
-import type { Report, UnitReport } from '../../protocol/messages.ts';
+import type { Report } from '../../protocol/messages.ts';
 import type { EventLine } from '../../protocol/views.ts';
 import { alarmKey, checkKey, outcomeOf, unitKey } from './happenings.ts';
 
@@ -27,15 +27,10 @@ export function dropAlarms(told: Told, standing: ReadonlyMap<string, unknown>): 
 /** What an earlier run of the manager has told: the last event about each thing, as the store kept it. */
 export function recall(told: Told, { type, subject, message, data }: EventLine): void {
   const [family, state = ''] = type.split('.');
-  if (family === 'unit') {
-    const { digest, error, held } = data as Pick<UnitReport, 'digest' | 'error' | 'held'>;
-    set(told, unitKey(subject), outcomeOf({ result: state as UnitReport['result'], digest, error, held }));
-  }
+  const { outcome, code } = (data ?? {}) as { outcome?: string; code?: string };
+  if (family === 'unit') set(told, unitKey(subject), outcome);
   if (family === 'check') set(told, `check/${subject}`, state);
-  if (family === 'alarm') {
-    const { code } = data as { code: string };
-    set(told, `alarm/${code}/${subject}`, state === 'raised' ? message : undefined);
-  }
+  if (family === 'alarm') set(told, `alarm/${code}/${subject}`, state === 'raised' ? message : undefined);
 }
 
 function set(told: Told, key: string, value: string | undefined): void {

@@ -42,7 +42,7 @@ const insert = `INSERT INTO events (at, type, severity, node, subject, message, 
 
 /** A thing is a subject, or, for alarms, a subject and a code. Whole reports are large: their diffs stay behind. */
 const latest = `SELECT seq, at, type, severity, node, subject, message,
-    json_remove(data, '$.diffs', '$.timing') AS data
+    json_remove(data, '$.diffs', '$.timing', '$.held') AS data
   FROM events WHERE seq IN (
     SELECT max(seq) FROM events
     WHERE node IS NOT NULL AND substr(type, 1, instr(type, '.') - 1) IN (SELECT value FROM json_each(?))
