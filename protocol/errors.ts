@@ -20,6 +20,8 @@ export const errors = {
   'bad-request': row(400, 'terminal', 'The request cannot be understood'),
   'method-not-allowed': row(405, 'terminal', 'The path exists, but not with this method'),
   'unsupported-media-type': row(415, 'terminal', 'The content type is not one that is understood here'),
+  'headers-too-large': row(431, 'terminal', 'The headers of the request are larger than is accepted'),
+  'request-timeout': row(408, 'retriable', 'The request did not arrive whole in time'),
   'payload-too-large': row(413, 'terminal', 'The request is larger than is accepted'),
   'duplicate-document': row(400, 'terminal', 'One resource stands twice in the same request'),
   'duplicate-domain': row(409, 'terminal', 'The domain is already served by another site'),

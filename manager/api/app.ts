@@ -9,7 +9,7 @@ import { mount } from './mount.ts';
 import { authenticate } from './plugins/authenticate.ts';
 import { readBodies } from './plugins/bodies.ts';
 import { setHeaders } from './plugins/headers.ts';
-import { answerProblems } from './plugins/problems.ts';
+import { answerProblems, beforeHandlers, LONGEST_PARAM } from './plugins/problems.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { applyRoutes } from './routes/apply.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -73,7 +73,15 @@ const credentialsOf = (tls: ApiOptions['tls']) => {
 async function build(options: ApiOptions): Promise<FastifyInstance> {
   const { store, tls, metrics, log, refused, failuresPerMinute = 30 } = options;
   const app = Fastify({
-    https: { ...credentialsOf(tls), headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS },
+    https: {
+      ...{ ...credentialsOf(tls), headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS },
+      // Such a request is refused where all others are.
+      requireHostHeader: false,
+    },
+    ...beforeHandlers,
+    routerOptions: { maxParamLength: LONGEST_PARAM },
+    // Whoever is connected is answered until the connection is closed, in our words.
+    return503OnClosing: false,
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),

@@ -1,4 +1,5 @@
 /** Who may ask what, and how every refusal looks: derived from the table of endpoints, so a new one is held to it at once. */
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Endpoint, api as table } from '../../../protocol/endpoints.ts';
 import { type AccessRole, roles } from '../../../protocol/views.ts';
@@ -18,6 +19,19 @@ beforeAll(async () => {
   await declare(api.store, [node('n1', ['web'], '127.0.0.11')]);
 });
 afterAll(() => api.stop());
+
+/** Sends text as it is over TLS, and waits for all that is answered. */
+const speak = (text: string) =>
+  new Promise<string>((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port: api.api.port(), ca: api.pki.bundle() });
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (piece: string) => {
+      answer += piece;
+      if (/\r\n\r\n.*\}$/s.test(answer)) socket.end();
+    });
+    socket.once('close', () => resolve(answer)).once('error', reject);
+    socket.write(text);
+  });
 
 const endpoints = Object.entries(table) as [string, Endpoint][];
 const closed = endpoints.filter(([, { access }]) => access !== 'none');
@@ -129,6 +143,36 @@ describe('[2.8] every refusal is a problem document', () => {
     });
     expect(problemOf(await send('{"name":'))).toMatchObject({ status: 400, code: 'bad-request' });
     expect(problemOf(await send('{"__proto__": {"role": "admin"}}'))).toMatchObject({ status: 400 });
+  });
+  it('what is hardly a request: every answer is a problem document with a code', async () => {
+    const get = (path: string, headers = 'Host: x') => `GET ${path} HTTP/1.1\r\n${headers}\r\n\r\n`;
+    const cases: [what: string, text: string, status: number, code: string][] = [
+      ['a malformed URL', get('/api/v1/nodes/%zz'), 400, 'bad-request'],
+      ['a part that is too long', get(`/api/v1/nodes/${'n'.repeat(700)}`), 400, 'bad-request'],
+      ['a wrong version', 'GET /healthz HTTP/9.9\r\n\r\n', 400, 'bad-request'],
+      ['an unknown method', 'FROB /healthz HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'bad-request'],
+      ['a known method that nothing takes', 'PROPFIND /x HTTP/1.1\r\nHost: x\r\n\r\n', 404, 'not-found'],
+      ['no HTTP at all', '\x16\x03\x01 hello\r\n\r\n', 400, 'bad-request'],
+      ['no host', 'GET /healthz HTTP/1.1\r\n\r\n', 400, 'bad-request'],
+      [
+        'two lengths',
+        get('/healthz', 'Host: x\r\nContent-Length: 1\r\nContent-Length: 2'),
+        400,
+        'bad-request',
+      ],
+      ['too many headers', get('/healthz', `Host: x\r\nX: ${'y'.repeat(70_000)}`), 431, 'headers-too-large'],
+    ];
+    for (const [what, text, status, code] of cases) {
+      const [head = '', body = ''] = (await speak(text)).split('\r\n\r\n');
+      expect(head, what).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      expect(head, what).toMatch(/content-type: application\/problem\+json/i);
+      expect(JSON.parse(body), what).toMatchObject({ status, code, type: `urn:evenkeel:error:${code}` });
+    }
+  });
+  it('a name of the longest kind is looked for', async () => {
+    const name = `${`${'n'.repeat(62)}.`.repeat(4)}`.slice(0, -1);
+    expect(problemOf(await api.ask('GET', `/api/v1/nodes/${name}`)).code).toBe('not-found');
+    expect(problemOf(await api.ask('GET', `/api/v1/resources/Site/${name}`)).code).toBe('not-found');
   });
   it('fields that do not fit, all at once and with their paths', async () => {
     const answer = await api.ask('POST', '/api/v1/tokens', { name: 'A B', role: 'root', more: 1 });
