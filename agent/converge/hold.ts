@@ -28,7 +28,12 @@ export function holdBack({ holding, unit, tools }: Pass, key: string, said: Said
 
 /** Holds everything that changed at its last good version. */
 export const holdAll = (pass: Pass, keys: readonly string[], reason: string): Map<string, Hold> =>
-  new Map(keys.map((key) => [key, { digest: pass.tools.desired.digest(key), serving: 'last-good', reason }]));
+  new Map(
+    keys.map((key) => {
+      const digest = pass.tools.desired.digest(key);
+      return [key, { digest, serving: 'last-good', reason, harmful: true }];
+    }),
+  );
 
 const LARGEST_PART = 1 / 5;
 

@@ -16,6 +16,7 @@ import { createDisk, type Disk, type Expected } from '../state/disk.ts';
 import { createPlaces } from '../state/places.ts';
 import { openRecord } from '../state/record.ts';
 import { createTrees, type Write } from '../state/trees.ts';
+import { askAgain, tryAll } from './again.ts';
 import { converge } from './converge.ts';
 import { type FindCulprits, findCulprits } from './culprit.ts';
 import { createFights } from './fights.ts';
@@ -81,7 +82,7 @@ export interface Units {
   plan(): Promise<UnitPlan[]>;
   /** Tries again what is held back and what was refused. */
   retry(): Promise<void>;
-  /** Compares every file with what it should be; with `contents` every byte. */
+  /** Compares every file with what it should be; with `contents` every byte, and asks the checker again about what it refused. */
   sweep(options?: { contents: boolean }): void;
   state(): UnitState[];
   /** Says again how each unit ended last: the manager may have forgotten it. */
@@ -124,6 +125,9 @@ export function createUnits(options: UnitsOptions): Units {
   const pass = async (name: string): Promise<Again | undefined> => {
     const one = await passOf(name);
     const { unit } = one;
+    const stillHeld = (err: unknown) =>
+      log.warn({ unit: name, err: messageOf(err) }, 'what is held back is not tried again');
+    if (unit.contents) await askAgain(one).catch(stillHeld);
     const ending = await converge(one, (ended) => reporter.pass(one, ended, unit.record.read().loaded ?? ''));
     unit.contents = false;
     endedAt.set(name, clock.monotonic());
@@ -210,9 +214,7 @@ export function createUnits(options: UnitsOptions): Units {
     },
     retry: async () => {
       for (const name of await standing.all()) {
-        const { renderer, record } = await unitOf(name);
-        renderer.look(await desired.release(name));
-        await record.write({ refused: [] });
+        await tryAll(await passOf(name));
         passes.put(name);
       }
     },

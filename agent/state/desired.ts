@@ -35,8 +35,8 @@ export interface Desired extends Pick<Scopes, 'stand' | 'preview'> {
   /** The unit has proven good with these versions of what had changed. */
   settle(unit: string, tried: Versions): Promise<void>;
   hold(unit: string, holds: Iterable<[string, Hold]>): Promise<void>;
-  /** Lets everything be tried again that the unit holds back; says what that is. */
-  release(unit: string): Promise<string[]>;
+  /** Lets be tried again what the unit holds back, with `harmful` all of it; says what that is. */
+  release(unit: string, options: { harmful: boolean }): Promise<string[]>;
   /** The unit is gone from this box. */
   forget(unit: string): Promise<void>;
   /** Tells at once of each change, before anybody else can see it. */
@@ -159,10 +159,10 @@ export function createDesired({ folder, log }: { folder: string; log: Log }): De
         if (JSON.stringify(record) !== JSON.stringify(unit(name).record())) await remember(record);
       }),
     hold: (name, holds) => inTurn(() => remember(unit(name).holding(holds))),
-    release: (name) =>
+    release: (name, options) =>
       inTurn(async () => {
-        const keys = unit(name).held().map(keyOf);
-        if (keys.length > 0) await remember(unit(name).holding(null));
+        const keys = unit(name).releasable(options);
+        if (keys.length > 0) await remember(unit(name).releasing(keys));
         return keys;
       }),
     forget: (name) =>

@@ -4,7 +4,7 @@ import type { HeldItem } from '../../protocol/messages.ts';
 import { canonical } from '../../protocol/resource.ts';
 import { split } from './scopes.ts';
 
-/** A version that is not rendered, until the resource changes again or an operator retries. */
+/** A version that is not rendered, until the resource changes again, an operator retries, or a sweep finds its cause gone. */
 export interface Hold {
   /** The version that failed; null when its removal did. */
   digest: string | null;
@@ -12,6 +12,8 @@ export interface Hold {
   reason: string;
   /** All that was said, where the reason is a part of it. */
   detail?: string;
+  /** It had passed the checker and did harm when it was served: only an operator has it tried again. */
+  harmful?: true;
 }
 
 /** Versions by key; null stands for "there is none". */
@@ -49,8 +51,11 @@ export interface KeptMemory extends UnitMemory {
   noteChange(key: string, before: Item | undefined, after: Item | undefined): void;
   /** The memory after the unit has proven good with these versions of what had changed. */
   settled(tried: Versions): MemoryRecord;
-  /** The memory with more held back, or, given nothing, with everything released. */
-  holding(holds: Iterable<[string, Hold]> | null): MemoryRecord;
+  /** The memory with more held back. */
+  holding(holds: Iterable<[string, Hold]>): MemoryRecord;
+  /** What is held back, as far as it may be tried again. */
+  releasable(options: { harmful: boolean }): string[];
+  releasing(keys: readonly string[]): MemoryRecord;
   record(): MemoryRecord;
   load(record: MemoryRecord): void;
 }
@@ -123,7 +128,10 @@ export function createUnitMemory(unit: string, present: Present): KeptMemory {
       else good.set(key, version);
     },
     settled: (tried) => recordOf(true, goodAfter(tried), held),
-    holding: (holds) => recordOf(settled, good, holds ? new Map([...held, ...holds]) : new Map()),
+    holding: (holds) => recordOf(settled, good, new Map([...held, ...holds])),
+    releasable: ({ harmful }) =>
+      [...held].filter(([key, hold]) => holdOf(key) && (harmful || !hold.harmful)).map(([key]) => key),
+    releasing: (keys) => recordOf(settled, good, new Map([...held].filter(([key]) => !keys.includes(key)))),
     record: () => recordOf(settled, good, held),
     load: (record) => {
       settled = record.settled;

@@ -107,7 +107,7 @@ describe('what is held back', () => {
 
   it('[2.5] ends when an operator retries', async () => {
     await hold('a');
-    expect(await desired.release('u')).toEqual(['Site/a']);
+    expect(await desired.release('u', { harmful: true })).toEqual(['Site/a']);
     expect([effective('a'), unit().held()]).toEqual(['2', []]);
   });
 
