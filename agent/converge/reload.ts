@@ -19,6 +19,8 @@ export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> 
   const isDead = hasDied(pass);
   await tools.hooks.beforeReload(unit.name);
   await endFormer(pass, wanted);
+  // Nothing need have changed for them to be gone: a reboot empties /run.
+  await tools.driver.prepare(wanted.directories);
   const wasUp = wanted.service !== undefined && tools.driver.read(wanted.service).pid !== null;
   if (wanted.service) await serve(pass, wanted.service, loads ? 'reloaded' : 'running');
   const steady = wasUp ? HANDOVER_MS : 0;

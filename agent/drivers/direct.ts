@@ -1,16 +1,28 @@
 /** The direct driver: looks after daemons by pid file and signal, where no systemd does. They outlive the agent. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, lstatSync, openSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, lstatSync, mkdirSync, openSync, realpathSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import { writeFileAtomic } from '../../common/files.ts';
 import type { Log } from '../../common/log.ts';
+import {
+  isOlderThan,
+  membersOf,
+  type ProcessStat,
+  pidIn,
+  processOf,
+  provenIn,
+  runningSince,
+  runs,
+  runsCommand,
+  tailOf,
+  ticksNow,
+} from '../../common/processes.ts';
 import type { ResolvedService } from '../../common/render/resolved.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import { type Act, planService, type ServiceDriver } from './driver.ts';
 import type { Executables } from './executables.ts';
 import { makeDirectory } from './folders.ts';
-import { isOlderThan, membersOf, type ProcessStat, pidIn, processOf, runs, runsSince } from './proc.ts';
 import { killGroup, type Run } from './run.ts';
 
 export interface DirectOptions {
@@ -33,7 +45,10 @@ export function createDirectDriver({
   clock,
   log,
 }: DirectOptions): ServiceDriver {
-  const executableOf = ({ start }: ResolvedService): string => realpathSync(executables.resolve(start)[0]);
+  const commandOf = ({ start }: ResolvedService): [path: string, ...args: string[]] => {
+    const [path, ...args] = executables.resolve(start);
+    return [trueNameOf(path), ...args];
+  };
   /** Which process it was that the driver started, told apart from a later one with the same number. */
   const proofOf = ({ pidFile }: ResolvedService) => `${pidFile}.started`;
 
@@ -43,9 +58,19 @@ export function createDirectDriver({
     if (found === null) return null;
     const [provenPid, started] = provenIn(proofOf(service));
     if (provenPid === found.pid) return started === found.started ? found : null;
-    const isOurs = isOlderThan(found, service.pidFile) && runs(found.pid, executableOf(service));
-    return isOurs ? found : null;
+    return isOlderThan(found, service.pidFile) && isOurs(found, service) ? found : null;
   };
+  /** Who was started and lives, whatever a hand has made of its pid file. */
+  const proven = (service: ResolvedService): ProcessStat | null => {
+    const [pid, started] = provenIn(proofOf(service));
+    const found = pid === null ? null : processOf(pid);
+    return found?.started === started ? found : null;
+  };
+  const leaderOf = (service: ResolvedService) =>
+    proven(service)?.pid ?? pidIn(service.pidFile) ?? provenIn(proofOf(service))[0];
+  /** Without proof it must run our very command: others may use the same executable. */
+  const isOurs = ({ pid }: ProcessStat, service: ResolvedService) =>
+    executables.allows(service.start[0] ?? '') && runsCommand(pid, commandOf(service));
   const until = async (isSo: () => boolean, ms: number): Promise<boolean> => {
     const end = clock.monotonic() + ms;
     while (!isSo()) {
@@ -57,7 +82,7 @@ export function createDirectDriver({
   /** A killed daemon leaves its workers with its ports: the session that they share tells whose they are. */
   const endWorkers = async (service: ResolvedService, session: number | null) => {
     if (session === null || processOf(session) !== null) return;
-    const executable = executableOf(service);
+    const [executable] = commandOf(service);
     const left = () => membersOf(session).filter(({ pid }) => runs(pid, executable));
     for (const { pid } of left()) send(pid, 'SIGTERM');
     if (await until(() => left().length === 0, GRACE_MS)) return;
@@ -65,20 +90,29 @@ export function createDirectDriver({
     await until(() => left().length === 0, GRACE_MS);
   };
   const start = async (service: ResolvedService) => {
+    const lost = proven(service);
+    if (lost) {
+      log.warn({ service: service.name, pid: lost.pid }, 'service runs, and gets its pid file back');
+      await writeFileAtomic(service.pidFile, `${lost.pid}\n`);
+      return act(service, 'reload', lost.pid);
+    }
     const [path, ...args] = executables.resolve(service.start);
-    await endWorkers(service, pidIn(service.pidFile));
+    await endWorkers(service, leaderOf(service));
     for (const socket of service.sockets) removeSocket(socket);
     rmSync(service.pidFile, { force: true });
+    rmSync(proofOf(service), { force: true, recursive: true });
     const said = join(logFolder, `${service.name}.out`);
-    const output = openSync(said, 'w');
+    const output = freshLog(said);
+    const since = ticksNow();
     const child = spawn(path, args, { detached: true, stdio: ['ignore', output, output] });
     closeSync(output);
-    const failure = failureOf(child, [realpathSync(path), ...args], clock);
-    const isUp = () => find(service) !== null;
-    await until(() => isUp() || failure() !== null, service.timeout);
+    const command = commandOf(service);
+    const failure = failureOf(child, () => runningSince(command, since).length > 0, clock);
+    await until(() => find(service) !== null || failure() !== null, service.timeout);
     const daemon = find(service);
     if (daemon === null) {
       killGroup(child);
+      for (const { pid } of runningSince(command, since)) send(pid, 'SIGKILL');
       const why = failure() ?? `it wrote no ${service.pidFile} within ${service.timeout} ms`;
       throw new EvenkeelError(
         'service-failed',
@@ -102,8 +136,8 @@ export function createDirectDriver({
     await act(service, 'reload', daemon.pid);
   };
   const stop = async (service: ResolvedService) => {
-    const session = pidIn(service.pidFile);
-    const daemon = find(service);
+    const session = leaderOf(service);
+    const daemon = find(service) ?? proven(service);
     if (daemon !== null) {
       await act(service, 'stop', daemon.pid);
       const isGone = () => processOf(daemon.pid)?.started !== daemon.started;
@@ -114,7 +148,7 @@ export function createDirectDriver({
       }
     }
     await endWorkers(service, session);
-    rmSync(proofOf(service), { force: true });
+    rmSync(proofOf(service), { force: true, recursive: true });
   };
   const acts: Record<Act, (service: ResolvedService) => Promise<void>> = { start, reload, stop };
   return {
@@ -129,10 +163,20 @@ export function createDirectDriver({
   };
 }
 
-function provenIn(file: string): [pid: number | null, started: number | null] {
-  if (!existsSync(file)) return [null, null];
-  const [pid, started] = readFileSync(file, 'latin1').trim().split(' ').map(Number);
-  return [pid ?? null, started ?? null];
+/** Where links lead; a name that leads nowhere stays as it is. */
+function trueNameOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path; // not installed just now
+  }
+}
+
+/** Begun anew, so that it grows with one run alone and a pipe in its place goes; appended to, so that it may be cut. */
+function freshLog(file: string): number {
+  mkdirSync(dirname(file), { recursive: true });
+  rmSync(file, { force: true, recursive: true });
+  return openSync(file, 'a');
 }
 
 /** A process that has ended meanwhile needs no signal. */
@@ -153,9 +197,8 @@ const UNSEEN_MS = 1_000;
  * How a start failed; null while it has not. A daemon that goes to the background ends its first process with 0: from
  * then on it is known by its command line, and when nothing has that, nobody waits for the rest of its time to start.
  */
-function failureOf(child: ChildProcess, command: readonly [string, ...string[]], clock: Clock) {
+function failureOf(child: ChildProcess, isSeen: () => boolean, clock: Clock) {
   let failure: string | null = null;
-  const since = processOf(child.pid ?? 0)?.started ?? 0;
   let lookedAt = 0;
   let seenAt: number | null = null;
   child.once('error', (err) => {
@@ -168,7 +211,7 @@ function failureOf(child: ChildProcess, command: readonly [string, ...string[]],
     const now = clock.monotonic();
     if (failure !== null || child.exitCode !== 0 || now - lookedAt < LOOK_MS) return failure;
     lookedAt = now;
-    if (seenAt === null || runsSince(command, since)) seenAt = now;
+    if (seenAt === null || isSeen()) seenAt = now;
     if (now - seenAt >= UNSEEN_MS) failure = 'it went to the background and ended there';
     return failure;
   };
@@ -178,6 +221,3 @@ function failureOf(child: ChildProcess, command: readonly [string, ...string[]],
 function removeSocket(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
 }
-
-const TAIL = 4096;
-const tailOf = (file: string): string => readFileSync(file, 'utf8').slice(-TAIL);

@@ -1,10 +1,10 @@
 /** Services with a real nginx: started, taken over, brought back, ended; and checkers that are missing, hang, or are not allowed. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createExecutables } from '../../agent/drivers/executables.ts';
-import { processOf } from '../../agent/drivers/proc.ts';
+import { membersOf, processOf } from '../../common/processes.ts';
 import { type Home, siteOf, webHome, webPolicy } from '../support/home.ts';
 import { until } from '../support/until.ts';
 
@@ -92,6 +92,16 @@ describe('a daemon', () => {
     await home.resume();
     await serves();
     expect(home.pid()).not.toBe(process.pid);
+  });
+
+  it('[2 bad input] whose folders were emptied, as by a reboot, is started again', async () => {
+    const pid = await begin();
+    for (const folder of [home.paths.log, home.paths.run, join(home.paths.state, 'tmp')])
+      rmSync(folder, { recursive: true });
+    for (const member of [pid, ...membersOf(pid).map((one) => one.pid)]) process.kill(member, 'SIGKILL');
+    await home.restart();
+    await serves();
+    expect(home.pid()).not.toBe(pid);
   });
 
   it('[2.5] is stopped when its policy goes, and its tree is kept', async () => {

@@ -1,5 +1,6 @@
 /** The direct driver with daemons of our own making: scripts that go to the background in good and in bad ways. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +10,7 @@ import { createRun } from '../../agent/drivers/run.ts';
 import { systemClock as clock } from '../../common/clock.ts';
 import type { ResolvedService } from '../../common/render/resolved.ts';
 import { quiet } from '../support/courier.ts';
+import { until } from '../support/until.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -16,12 +18,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function daemonOf(script: string) {
+function daemonOf(script: string, logFolder = folder) {
   const path = join(folder, 'daemon');
   writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const executables = createExecutables({ daemon: path });
   const run = createRun({ executables, clock });
-  const driver = createDirectDriver({ executables, run, logFolder: folder, clock, log: quiet });
+  const driver = createDirectDriver({ executables, run, logFolder, clock, log: quiet });
   const service: ResolvedService = {
     name: 'daemon',
     start: ['daemon', join(folder, 'pid')],
@@ -54,5 +56,102 @@ describe('[2.5] a daemon that goes to the background', () => {
     expect(driver.read(service).pid).toBe(Number(readFileSync(service.pidFile, 'utf8')));
     await driver.apply(service, ['stop']);
     expect(driver.read(service).pid).toBeNull();
+  });
+});
+
+describe('[2 bad input] the driver', () => {
+  const stays = 'echo $$ > "$1"; while :; do sleep 0.1; done';
+  const started: ChildProcess[] = [];
+  afterEach(() => {
+    for (const child of started.splice(0)) child.kill('SIGKILL');
+  });
+  /** Runs the same executable with other arguments, as another one would who uses it too. */
+  const stranger = async () => {
+    const child = spawn(join(folder, 'daemon'), [join(folder, 'other')], { stdio: 'ignore' });
+    started.push(child);
+    await until('the stranger runs', () => existsSync(join(folder, 'other')));
+    return child;
+  };
+
+  it('never signals a stranger of the same executable whose pid came into its pid file', async () => {
+    const { driver, service } = daemonOf(stays);
+    const { pid, exitCode } = await stranger();
+    writeFileSync(service.pidFile, `${pid}\n`);
+    expect(driver.read(service).pid).toBeNull();
+    await driver.apply(service, ['stop']);
+    await expect(driver.apply(service, ['reload'])).rejects.toThrow('does not run');
+    await driver.apply(service, ['start']);
+    const own = driver.read(service).pid;
+    expect(own).not.toBe(pid);
+    writeFileSync(service.pidFile, `${pid}\n`);
+    await driver.apply(service, ['stop']);
+    expect([exitCode, existsSync(`/proc/${pid}`)]).toEqual([null, true]);
+    expect(existsSync(`/proc/${own}`)).toBe(false);
+  });
+
+  it('knows its daemon again though what proves it is lost', async () => {
+    const { driver, service } = daemonOf(stays);
+    await driver.apply(service, ['start']);
+    const { pid } = driver.read(service);
+    rmSync(`${service.pidFile}.started`);
+    expect(driver.read(service).pid).toBe(pid);
+    mkdirSync(`${service.pidFile}.started`);
+    expect(driver.read(service).pid).toBe(pid);
+    rmSync(join(folder, 'daemon'));
+    expect(() => driver.read(service)).not.toThrow();
+    process.kill(pid ?? 0, 'SIGKILL');
+  });
+
+  it('gives a daemon its pid file back that a hand has deleted or written over, and ends it without', async () => {
+    const { driver, service } = daemonOf(`trap 'echo >> "$1.reloads"' HUP; ${stays}`);
+    await driver.apply(service, ['start']);
+    const { pid } = driver.read(service);
+    for (const hand of [
+      () => rmSync(service.pidFile),
+      () => writeFileSync(service.pidFile, `${process.pid}\n`),
+    ]) {
+      hand();
+      expect(driver.read(service).pid).toBeNull();
+      await driver.apply(service, ['start']);
+      expect(driver.read(service).pid).toBe(pid);
+    }
+    await until('it was told to reload', () => existsSync(`${service.pidFile}.reloads`));
+    rmSync(service.pidFile);
+    await driver.apply(service, ['stop']);
+    expect(existsSync(`/proc/${pid}`)).toBe(false);
+  });
+
+  it('waits for no pipe that somebody has put in the place of its files', async () => {
+    const { driver, service } = daemonOf(stays);
+    for (const file of [service.pidFile, `${service.pidFile}.started`, join(folder, 'daemon.out')])
+      execFileSync('mkfifo', [file]);
+    expect(driver.read(service).pid).toBeNull();
+    await driver.apply(service, ['start']);
+    expect(driver.read(service).pid).not.toBeNull();
+    await driver.apply(service, ['stop']);
+  });
+
+  it('leaves nothing running of a daemon that never wrote its pid file', async () => {
+    const { driver, service } = daemonOf(`
+      [ "$2" = on ] || { setsid "$0" "$1" on & exit 0; }
+      echo $$ > "$1.elsewhere"
+      while :; do sleep 0.1; done`);
+    await expect(driver.apply({ ...service, timeout: 500 }, ['start'])).rejects.toThrow('wrote no');
+    const pid = readFileSync(`${service.pidFile}.elsewhere`, 'utf8').trim();
+    await until('it has ended', () => !existsSync(`/proc/${pid}`));
+  });
+
+  it('says the end of what a daemon flooded its output with', async () => {
+    const { driver, service } = daemonOf('head -c 60000000 /dev/zero | tr "\\0" x; echo the reason; exit 7');
+    const failure = await driver.apply(service, ['start']).catch((err: unknown) => String(err));
+    expect(failure).toContain('the reason');
+    expect(String(failure).length).toBeLessThan(6_000);
+  });
+
+  it('makes the folder of its logs again', async () => {
+    const { driver, service } = daemonOf(stays, join(folder, 'log'));
+    await driver.apply(service, ['start']);
+    expect(existsSync(join(folder, 'log', 'daemon.out'))).toBe(true);
+    await driver.apply(service, ['stop']);
   });
 });

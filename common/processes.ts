@@ -1,5 +1,14 @@
 /** Processes as /proc shows them: who lives, of which session, and since when, so that a reused number is not mistaken. */
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 
 export interface ProcessStat {
   pid: number;
@@ -20,6 +29,29 @@ const read = (path: string): string | null => {
   }
 };
 
+/** Only of a file: a pipe in its place would hold us for ever. */
+const fileAt = (path: string): Stats | null => {
+  try {
+    const stat = statSync(path);
+    return stat.isFile() ? stat : null;
+  } catch {
+    return null; // gone, or closed to us
+  }
+};
+
+/** Up to some bytes from the end of a file; nothing when it is none. */
+export function tailOf(path: string, bytes = 4096): string {
+  const stat = fileAt(path);
+  if (stat === null) return '';
+  const file = openSync(path, 'r');
+  try {
+    const tail = Buffer.alloc(Math.min(bytes, stat.size));
+    return tail.toString('utf8', 0, readSync(file, tail, 0, tail.length, stat.size - tail.length));
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Null when there is no such process, or only its remains. */
 export function processOf(pid: number): ProcessStat | null {
   const text = read(`/proc/${pid}/stat`);
@@ -31,8 +63,14 @@ export function processOf(pid: number): ProcessStat | null {
 }
 
 export function pidIn(file: string): number | null {
-  const pid = Number.parseInt(read(file) ?? '', 10);
+  const pid = Number.parseInt(tailOf(file), 10);
   return pid > 1 ? pid : null;
+}
+
+/** Who a second file beside a pid file says that it was, as `pid started`; nulls when it says nothing. */
+export function provenIn(file: string): [pid: number | null, started: number | null] {
+  const [pid, started] = /^(\d+) (\d+)\n$/.exec(tailOf(file))?.slice(1).map(Number) ?? [];
+  return [pid ?? null, started ?? null];
 }
 
 /** Whether a process runs an executable, itself or as a script. */
@@ -49,9 +87,18 @@ export function runs(pid: number, executable: string): boolean {
 /** A process that began after its pid file was written only inherited the number. */
 export function isOlderThan({ started }: ProcessStat, file: string): boolean {
   const boot = Number(/^btime (\d+)$/m.exec(read('/proc/stat') ?? '')?.[1] ?? 0) * 1000;
-  const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const written = fileAt(file)?.mtimeMs ?? 0;
   return boot + (started / TICKS_PER_SECOND) * 1000 <= written + SLACK_MS;
 }
+
+/** The tick of now, and a little before it. */
+export const ticksNow = (): number =>
+  Math.floor((Number.parseFloat(read('/proc/uptime') ?? '0') - 0.05) * TICKS_PER_SECOND);
+
+/** Whether a process runs a command, by its executable and its arguments; one that shows them as a title shows spaces. */
+export const runsCommand = (pid: number, [executable, ...args]: readonly [string, ...string[]]): boolean =>
+  runs(pid, executable) &&
+  (read(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').includes(args.join(' '));
 
 const all = (): ProcessStat[] =>
   readdirSync('/proc')
@@ -63,11 +110,6 @@ const all = (): ProcessStat[] =>
 export const membersOf = (session: number): ProcessStat[] =>
   all().filter((member) => member.session === session && member.pid !== session);
 
-/** Whether anything that began at a tick or later runs a command; one that shows it as a title shows spaces in it. */
-export const runsSince = ([executable, ...args]: readonly [string, ...string[]], tick: number): boolean =>
-  all().some(
-    ({ pid, started }) =>
-      started >= tick &&
-      runs(pid, executable) &&
-      (read(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').includes(args.join(' ')),
-  );
+/** Everything that runs a command and began at a tick or later. */
+export const runningSince = (command: readonly [string, ...string[]], tick: number): ProcessStat[] =>
+  all().filter(({ pid, started }) => started >= tick && runsCommand(pid, command));
