@@ -3,7 +3,7 @@ import type { NodeView } from '../protocol/views.ts';
 import type { Tone } from './paint.ts';
 import type { Session } from './session.ts';
 import type { Cell } from './table.ts';
-import { relative } from './time.ts';
+import { clockTime, relative } from './time.ts';
 
 const stateTones: Record<NodeView['state'], Tone> = {
   pending: 'dim',
@@ -29,10 +29,20 @@ export function nodeRow(node: NodeView): Cell[] {
   ];
 }
 
+const words = ['hold', 'drain', 'maintenance'] as const;
+
+/** What the operator has said of it: why, who, and until when. */
+export const operatorWords = (node: NodeView): [word: string, said: string][] =>
+  words.flatMap((word): [string, string][] => {
+    const [why, until] = [node[word], node.until?.[word]];
+    if (why === undefined) return [];
+    return [[word, until === undefined ? why : `${why}, until ${clockTime(until)} (${relative(until)})`]];
+  });
+
 /** What a person should know, the worst first. */
-function notesOf({ alarms, checks, units, behind, hold, drain, maintenance, mode }: NodeView): string[] {
+function notesOf(node: NodeView): string[] {
+  const { alarms, checks, units, behind, mode } = node;
   const down = checks.filter(({ state }) => state === 'down');
-  const said = { hold, drain, maintenance };
   return [
     ...alarms.map(({ code, subject }) => `${code} ${subject}`),
     ...down.map(({ unit, check }) => `${unit}/${check} down`),
@@ -41,7 +51,7 @@ function notesOf({ alarms, checks, units, behind, hold, drain, maintenance, mode
       .filter(({ held }) => held.length > 0)
       .map(({ unit, held }) => `${unit} holds back ${held.length}`),
     ...(behind.length > 0 ? [`behind in ${behind.join(', ')}`] : []),
-    ...Object.entries(said).flatMap(([word, why]) => (why === undefined ? [] : [`${word}: ${why}`])),
+    ...operatorWords(node).map(([word, said]) => `${word}: ${said}`),
     ...(mode === 'enforce' ? [] : [mode]),
   ];
 }
@@ -71,10 +81,7 @@ export function nodePage(node: NodeView, session: Session): string {
     ...(behind.length > 0 ? [['behind', behind.join(', ')] as [string, string]] : []),
     ['agent', version || '-'],
     ['certificate', certificateExpires === null ? '-' : `ends ${relative(certificateExpires)}`],
-    ...(['hold', 'drain', 'maintenance'] as const).flatMap((word): [string, string][] => {
-      const why = node[word];
-      return why === undefined ? [] : [[word, why]];
-    }),
+    ...operatorWords(node),
   ];
   return [
     paint('bold', name),

@@ -24,4 +24,8 @@ export function clockTime(moment: string): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+/** Moments in what the manager says, in the time of this machine. */
+export const withLocalTimes = (text: string): string =>
+  text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, clockTime);
+
 export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;

@@ -21,8 +21,10 @@ export function waitedText({ received, converged, passes, unfinished, away }: Wa
   ].join('\n');
 }
 
-const WAY_ON =
-  '           mend it and apply it again; where the cause was on a node: evenkeel node retry NODE';
+const WAY_ON = [
+  '           mend it and apply it again. A cause on the nodes, such as a missing file, is looked for again every few',
+  '           minutes, and at once with: evenkeel node retry',
+].join('\n');
 
 /** One line an item, however many nodes hold it back: mostly all do, for the same reason. */
 function heldBack(nodes: NodeView[]): string[] {

@@ -99,6 +99,12 @@ export const NodeView = Strict({
   hold: Type.Optional(Type.String()),
   drain: Type.Optional(Type.String()),
   maintenance: Type.Optional(Type.String()),
+  until: Type.Optional(
+    Strict(
+      { hold: Type.Optional(Moment), drain: Type.Optional(Moment), maintenance: Type.Optional(Moment) },
+      { description: 'When what the operator said ends; a draining node has left its pools by then' },
+    ),
+  ),
   certificateExpires: Type.Union([Moment, Type.Null()]),
 });
 export type NodeView = Static<typeof NodeView>;

@@ -1,8 +1,10 @@
 /** `evenkeel node`: what an operator says of one node, and how a box becomes one. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { BodyOf } from '../../protocol/endpoints.ts';
+import { messageOf } from '../../protocol/errors.ts';
 import type { NodeView } from '../../protocol/views.ts';
-import { nodePage } from '../node-look.ts';
+import { Ended } from '../failure.ts';
+import { nodePage, operatorWords } from '../node-look.ts';
 import { withProgress } from '../progress.ts';
 import { type Session, sessionOf } from '../session.ts';
 import { collect } from './apply.ts';
@@ -125,24 +127,47 @@ function printed({ answer, warnings }: { answer: NodeView; warnings: string[] },
 }
 
 /** What stands declared of the node now. How far it has followed is for `nodes` and `pools` to tell, a moment later. */
-function standing({ name, state, drain, maintenance, hold }: NodeView): string {
-  const words = { drain, maintenance, hold };
-  const said = Object.entries(words).flatMap(([word, why]) => (why === undefined ? [] : [`${word}: ${why}`]));
-  return `${name} is ${[state, ...said].join('; ')}`;
+function standing(node: NodeView): string {
+  const said = operatorWords(node).map(([word, why]) => `${word}: ${why}`);
+  return `${node.name} is ${[node.state, ...said].join('; ')}`;
 }
 
 function addRetry(node: Command): void {
   node
     .command('retry')
     .description('try what is held back or quarantined again, now')
-    .argument('<name>')
-    .action(async (name: string, _: object, command: Command) => {
+    .argument('[name]', 'without it: every node that holds something back')
+    .action(async (name: string | undefined, _: object, command: Command) => {
       const session = sessionOf(command);
+      if (name === undefined) return retryAll(session);
       const answer = await withProgress(`asking ${name}`, () =>
         session.client.call('retry', { params: { name } }),
       );
       session.print(answer, () => `${name} tries again; \`evenkeel node show ${name}\` shows how it ends`);
     });
+}
+
+const wellEnded = new Set(['unchanged', 'changed', 'corrected']);
+
+/** Every node that holds something back is asked, also where another one does not answer. */
+async function retryAll({ client, print, warn }: Session): Promise<void> {
+  const { items } = await client.call('nodes');
+  const names = items
+    .filter(({ units }) => units.some(({ held, result }) => held.length > 0 || !wellEnded.has(result)))
+    .map((view) => view.name);
+  const answers = await withProgress(`asking ${names.length} nodes`, () =>
+    Promise.allSettled(names.map((name) => client.call('retry', { params: { name } }))),
+  );
+  const refusals = answers.flatMap((answer) =>
+    answer.status === 'rejected' ? [messageOf(answer.reason)] : [],
+  );
+  const asked = names.filter((_, at) => answers[at]?.status === 'fulfilled');
+  for (const refusal of refusals) warn(refusal);
+  print({ asked }, () => {
+    if (names.length === 0) return 'no node holds anything back';
+    return asked.length === 0 ? '' : `${asked.join(', ')} try again; \`evenkeel nodes\` shows how it ends`;
+  });
+  if (refusals.length > 0) throw new Ended('unreachable');
 }
 
 function addRemove(node: Command): void {

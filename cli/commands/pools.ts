@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { PoolView } from '../../protocol/views.ts';
 import { type Session, sessionOf } from '../session.ts';
 import type { Cell } from '../table.ts';
+import { withLocalTimes } from '../time.ts';
 
 const EVERY_MS = 1000;
 
@@ -57,7 +58,8 @@ function poolText(
 function memberRows({ node, wanted, actual }: PoolView['members'][number]): Cell[][] {
   const word = wanted.operator === 'none' ? wanted.opinion : wanted.operator;
   const wantedCells: Cell[] = [node, { text: word, tone: toneOf(word) }, String(wanted.weight)];
-  const why = (detail: string) => [...wanted.reasons, ...(detail === '' ? [] : [detail])].join('; ');
+  const why = (detail: string) =>
+    withLocalTimes([...wanted.reasons, ...(detail === '' ? [] : [detail])].join('; '));
   if (actual.length === 0) return [[...wantedCells, '-', '-', '-', '-', '-', why('')]];
   return actual.map(({ director, state, weight, connections, probe, detail }) => [
     ...wantedCells,

@@ -16,9 +16,16 @@ export function operatorWord(
 ): OperatorWord {
   const over = maintenance?.until !== undefined && Date.parse(maintenance.until) <= now;
   if (maintenance && !over)
-    return { operator: 'maintenance', because: `maintenance by ${maintenance.owner}: ${maintenance.reason}` };
+    return { operator: 'maintenance', because: because('maintenance', maintenance, maintenance.until) };
   if (!drain) return { operator: 'none', because: '' };
-  const because = `drain by ${drain.owner}: ${drain.reason}`;
-  if (drain.deadline === undefined) return { operator: 'drain', because };
-  return { operator: 'drain', drainLeft: Math.max(0, Date.parse(drain.deadline) - now), because };
+  const said = { operator: 'drain' as const, because: because('drain', drain, drain.deadline) };
+  if (drain.deadline === undefined) return said;
+  return { ...said, drainLeft: Math.max(0, Date.parse(drain.deadline) - now) };
 }
+
+const because = (
+  word: string,
+  { owner, reason }: { owner: string; reason: string },
+  until?: string,
+): string =>
+  `${word} by ${owner}${until === undefined ? '' : ` until ${until}`}${reason === '' ? '' : `: ${reason}`}`;

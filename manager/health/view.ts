@@ -30,7 +30,10 @@ export function nodeView({
   const online = memory?.fresh ?? false;
   const behind = behindOf(memory ? standsOf(memory, heads) : new Map(), heads).map(({ scope }) => scope);
   const ended = (unit: string) => memory?.units.get(unit)?.result ?? 'none';
-  const { hold, drain, maintenance } = spec;
+  const { drain } = spec;
+  const [hold, maintenance] = [spec.hold, spec.maintenance].map((word) =>
+    isOver(word?.until, now) ? undefined : word,
+  );
   return {
     name,
     roles: spec.roles,
@@ -49,7 +52,8 @@ export function nodeView({
     ...saidOf(memory, units),
     ...(hold ? { hold: sentence(hold) } : {}),
     ...(drain ? { drain: sentence(drain) } : {}),
-    ...(maintenance && !isOver(maintenance.until, now) ? { maintenance: sentence(maintenance) } : {}),
+    ...(maintenance ? { maintenance: sentence(maintenance) } : {}),
+    ...untilOf({ hold: hold?.until, drain: drain?.deadline, maintenance: maintenance?.until }),
     certificateExpires,
   };
 }
@@ -65,6 +69,11 @@ function stateOf(spec: NodeSpec, memory: Readonly<NodeMemory> | undefined, now: 
 
 const isOver = (until: string | undefined, now: number): boolean =>
   until !== undefined && Date.parse(until) <= now;
+
+function untilOf(ends: Record<'hold' | 'drain' | 'maintenance', string | undefined>) {
+  const said = Object.entries(ends).filter(([, until]) => until !== undefined);
+  return said.length === 0 ? {} : { until: Object.fromEntries(said) };
+}
 
 const sentence = ({ reason, owner }: { reason: string; owner: string }): string =>
   reason === '' ? `by ${owner}` : `${reason} (${owner})`;

@@ -56,7 +56,7 @@ describe('[2.8] apply and diff', () => {
     const ran = await cli(['apply', '-f', file]);
     expect(ran).toMatchObject({ code: exits.refused.code, stdout: '' });
     expect(ran.stderr).toContain(
-      `${file}:4 Site/bad.example spec/root: is not of the right form (found "etc")`,
+      `${file}:4 Site/bad.example spec/root: must be an absolute path (found "etc")`,
     );
     expect(ran.stderr).toContain('use an absolute path');
     expect(ran.stderr).toContain(`${file}:5 Site/bad.example spec/colour: is not a known field`);
@@ -103,12 +103,56 @@ describe('[2.8] the other verbs', () => {
     const drained = await cli(['node', 'drain', 'n1', '--reason', 'kernel', '--for', '30m'], {
       token: api.tokens.operator,
     });
-    expect(drained.stdout).toContain('drain: kernel (operator)');
+    expect(drained.stdout).toMatch(/drain: kernel \(operator\), until \d{4}-[\d :-]+ \(in (29|30)m\)\n/);
+    for (const look of [['nodes'], ['node', 'show', 'n1']])
+      expect((await cli(look)).stdout).toMatch(/drain:? +kernel \(operator\), until .* \(in (29|30)m\)/);
     const deadline = (await api.store.get('Node', 'n1'))?.spec.drain?.deadline ?? '';
     expect(Date.parse(deadline) - Date.now()).toBeGreaterThan(29 * 60_000);
     expect((await cli(['node', 'undrain', 'n1'])).stdout).not.toContain('kernel');
     const { stdout } = await cli(['journal', '--limit', '2']);
     expect(stdout).toMatch(/token:operator +update +Node\/n1\n.*token:admin +update +Node\/n1\n$/);
+  });
+
+  it('node retry without a name asks every node that holds something back, and names who is away', async () => {
+    const asked: string[] = [];
+    const unit = (result: string, held: object[] = []) => ({
+      ...{
+        unit: 'web-nginx',
+        result,
+        digest: '',
+        revisions: {},
+        held,
+        at: '2026-01-01T00:00:00Z',
+        timing: {},
+      },
+    });
+    const item = { kind: 'Site', name: 'x.example', serving: 'nothing', reason: 'no certificate' };
+    const units: Record<string, object[]> = {
+      n1: [unit('held', [item])],
+      n2: [unit('changed')],
+      n3: [unit('held', [item])],
+      n4: [unit('rolledBack')],
+    };
+    const other = await startTestApi({
+      seen: (view) => ({ ...view, online: view.name !== 'n3', units: units[view.name] ?? [] }) as typeof view,
+      ask: async (name, what) => {
+        asked.push(`${what} ${name}`);
+        return { id: '1', what, units: [] };
+      },
+    });
+    await declare(
+      other.store,
+      Object.keys(units).map((name, at) => node(name, ['web'], `127.0.0.${at + 11}`)),
+    );
+    const ca = join(other.folder, 'ca.crt');
+    writeFileSync(ca, other.pki.bundle());
+    const given = ['--api', other.url, '--ca', ca, '--token', other.tokens.operator];
+    const ran = await runCli([...given, 'node', 'retry']);
+    await other.stop();
+    expect(asked.sort()).toEqual(['retry n1', 'retry n4']);
+    expect(ran.stdout).toBe('n1, n4 try again; `evenkeel nodes` shows how it ends\n');
+    expect(ran.stderr).toContain('the node n3 is not connected');
+    expect(ran.code).toBe(exits.unreachable.code);
   });
 
   it('journal says what was made, changed, deleted, and made again', async () => {

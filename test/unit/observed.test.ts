@@ -357,10 +357,18 @@ describe('[2.7] the view of a node', () => {
     const said = { reason: 'a new disk', owner: 'ada' };
     expect(view({ drain: said })).toMatchObject({ state: 'draining', drain: 'a new disk (ada)' });
     expect(view({ hold: said })).toMatchObject({ state: 'held' });
+    expect(view({ hold: said })).not.toHaveProperty('until');
     const until = new Date(clock.now() + 60_000).toISOString();
+    expect(view({ drain: { ...said, deadline: until } }).until).toEqual({ drain: until });
+    expect(view({ hold: { ...said, until } })).toMatchObject({
+      hold: 'a new disk (ada)',
+      until: { hold: until },
+    });
     expect(view({ maintenance: { ...said, until } })).toMatchObject({ state: 'maintenance' });
     await clock.advance(61_000);
     expect(view({ maintenance: { ...said, until } }).maintenance).toBeUndefined();
+    expect(view({ hold: { ...said, until } })).not.toHaveProperty('hold');
+    expect(view({ hold: { ...said, until } })).not.toHaveProperty('until');
   });
 
   it('of one that never joined is pending', () => {

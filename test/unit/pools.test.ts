@@ -217,6 +217,8 @@ describe('[2.7] the state of a pool', () => {
     const words = () => states.at(-1)?.members.map(({ operator }) => operator);
     expect(words()).toEqual(['drain', 'maintenance', 'none']);
     expect(states.at(-1)?.members[0]?.drainLeft).toBeGreaterThan(59_000);
+    const { deadline } = declared.nodes[0].spec.drain ?? {};
+    expect(states.at(-1)?.members[0]?.reasons).toContain(`drain by ada until ${deadline}: a new disk`);
     const count = states.length;
     await clock.advance(1500);
     expect(states.length).toBe(count);
