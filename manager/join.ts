@@ -30,12 +30,16 @@ export interface JoinStore {
   };
   certificates: { add(record: Omit<Issued, 'certificate' | 'ca'> & { node: string }): Promise<void> };
   get(kind: 'Node', name: string): Promise<{ revision: number; spec: NodeSpec } | undefined>;
+  /** What `write` would say, without writing. @throws EvenkeelError with every problem */
+  judge(request: Pick<Write, 'actor' | 'edits'>): Promise<unknown>;
   /** Writes the Node and uses up the invite, both or neither. @throws EvenkeelError invite-invalid, stale-revision */
-  write(request: {
-    actor: string;
-    edits: { op: 'put'; resource: ResourceOf<'Node'>; where: string; ifMatch: number }[];
-    invite: string;
-  }): Promise<unknown>;
+  write(request: Write): Promise<unknown>;
+}
+
+interface Write {
+  actor: string;
+  edits: { op: 'put'; resource: ResourceOf<'Node'>; where: string; ifMatch: number }[];
+  invite: string;
 }
 
 /** A certificate as the authority gives it out. */
@@ -74,6 +78,7 @@ export interface Certified {
 }
 
 export interface Join {
+  /** @throws EvenkeelError with every problem that the box would meet when it joins */
   invite(wanted: BodyOf<'invite'>): Promise<AnswerOf<'invite'>>;
   /** @throws EvenkeelError invite-invalid, identity-changed, csr-invalid, invalid-document */
   join(request: BodyOf<'join'>, from?: string): Promise<AnswerOf<'join'>>;
@@ -105,7 +110,9 @@ export function createJoin(options: JoinOptions): Join {
   };
 }
 
-async function invite({ store, pki, clock, address, ports }: JoinOptions, wanted: BodyOf<'invite'>) {
+async function invite(options: JoinOptions, wanted: BodyOf<'invite'>) {
+  const { store, pki, clock, address, ports } = options;
+  await tryInvite(store, wanted);
   const [id, secret] = [randomBytes(9).toString('base64url'), randomBytes(24).toString('base64url')];
   const expires = new Date(clock.now() + wanted.hours * 3_600_000).toISOString();
   const { roles, name, parameters } = wanted;
@@ -119,6 +126,32 @@ async function invite({ store, pki, clock, address, ports }: JoinOptions, wanted
   };
   const encoded = Buffer.from(JSON.stringify(string)).toString('base64url');
   return { join: encoded, expires, fingerprint: pki.fingerprint() };
+}
+
+const FIX = 'see what the policies of these roles declare: `evenkeel get Policy`';
+
+/** Judges the Node that the box would become: what does not fit is said to the operator now, not to the box then. */
+async function tryInvite(
+  store: JoinStore,
+  { name: wanted, roles, parameters }: BodyOf<'invite'>,
+): Promise<void> {
+  const name = wanted ?? `invited-${randomBytes(6).toString('hex')}`;
+  // A known Node keeps its own roles and parameters.
+  if (await store.get('Node', name)) return;
+  const spec = { roles, parameters, address: '192.0.2.1' };
+  const resource = nodeFrom(name, spec, 'the invite does not fit');
+  try {
+    await store.judge({ actor: 'invite', edits: [{ op: 'put', resource, where: '', ifMatch: 0 }] });
+  } catch (err) {
+    if (!(err instanceof EvenkeelError)) throw err;
+    const problems = err.problems.map(({ fix = FIX, message, ...problem }) => ({
+      ...{ ...problem, fix, path: problem.path.replace(/^spec\//, '') },
+      message: wanted === undefined ? message.replaceAll(name, 'that joins') : message,
+    }));
+    const [first] = problems;
+    const detail = first === undefined ? err.message : `${first.path}: ${first.message}`;
+    throw new EvenkeelError(err.code, detail, { problems, cause: err });
+  }
 }
 
 async function join(options: JoinOptions, request: BodyOf<'join'>): Promise<AnswerOf<'join'>> {
@@ -170,9 +203,13 @@ function nodeOf(
   identity: { key: string; joined: string },
 ): ResourceOf<'Node'> {
   const spec = known ? { ...known, paths, identity } : { roles, parameters, address, paths, identity };
+  return nodeFrom(name, spec, 'what the box says of itself does not fit');
+}
+
+function nodeFrom(name: string, spec: object, refusal: string): ResourceOf<'Node'> {
   const parsed = parseResource({ kind: 'Node', name, spec }, 'node');
   if (parsed.ok) return parsed.resource as ResourceOf<'Node'>;
-  throw new EvenkeelError('invalid-document', 'what the box says of itself does not fit', parsed);
+  throw new EvenkeelError('invalid-document', refusal, parsed);
 }
 
 const record = (store: JoinStore, node: string, { serial, key, issued, expires }: Issued) =>

@@ -1,6 +1,7 @@
 /** Every HTTP endpoint, declared once: routes, OpenAPI and clients derive from this table. */
 import { type Static, type TSchema, Type } from 'typebox';
 import { Facts, UnitPlan } from './messages.ts';
+import { NodeSpec } from './resources/node.ts';
 import { Moment, Name, OneOf, Reason, Strict } from './values.ts';
 import {
   type AccessRole,
@@ -209,9 +210,9 @@ export const api = {
     access: 'admin',
     summary: 'Make a join string',
     body: Strict({
-      roles: Type.Array(Name, { default: [] }),
+      roles: NodeSpec.properties.roles,
       name: Type.Optional(Name),
-      parameters: Type.Record(Type.String(), Type.Unknown(), { default: {} }),
+      parameters: NodeSpec.properties.parameters,
       hours: Type.Integer({ minimum: 1, maximum: 720, default: 24 }),
     }),
     answer: Strict({ join: Type.String(), expires: Moment, fingerprint: Type.String() }),

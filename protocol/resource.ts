@@ -12,6 +12,7 @@ import { StorageName, StorageSpec } from './resources/storage.ts';
 import { TemplateName, TemplateSpec } from './resources/template.ts';
 import { VirtualServiceName, VirtualServiceSpec } from './resources/virtual-service.ts';
 import { Strict } from './values.ts';
+import { wordsOf } from './words.ts';
 
 /** Every kind with its name and spec schema, in the order in which references resolve. */
 export const kinds = {
@@ -131,10 +132,11 @@ export function problemsOf(validator: Validator, value: unknown, at: (path: stri
         'remove it, or see the documentation for its right name',
       );
     for (const field of params.requiredProperties ?? [])
-      if (keywordAt(validator, `${error.schemaPath}/properties/${field}`, 'default') === undefined)
+      if (schemaAt(validator, `${error.schemaPath}/properties/${field}/default`) === undefined)
         add(`${error.instancePath}/${field}`, 'is missing', 'add it');
     if (quiet.has(error.keyword)) continue;
-    add(error.instancePath, error.message, fixFor(validator, error.schemaPath));
+    const words = wordsOf(error.keyword, ruleAt(validator, error.schemaPath), error.message);
+    add(error.instancePath, words.message, words.fix);
   }
   for (const error of errors)
     if (
@@ -173,16 +175,17 @@ const otherBranches = (errors: readonly { keyword: string; schemaPath: string; i
 
 const isWithin = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
 
-/** The advice that stands beside the schema that refused. */
-function fixFor(validator: Validator, schemaPath: string): string | undefined {
-  const fix = keywordAt(validator, schemaPath, 'x-fix');
-  return typeof fix === 'string' ? fix : undefined;
+/** The schema that refused; of one value among several, all of them. */
+function ruleAt(validator: Validator, schemaPath: string): unknown {
+  const values = schemaAt(validator, schemaPath.replace(/\/anyOf\/\d+$/, '/anyOf'));
+  const isChoice = Array.isArray(values) && values.every((one: object) => 'const' in one);
+  return isChoice ? { enum: values.map((one) => one.const as unknown) } : schemaAt(validator, schemaPath);
 }
 
-/** One keyword of the schema at a path such as `#/properties/spec`. */
-function keywordAt(validator: Validator, schemaPath: string, keyword: string): unknown {
+/** What stands in the schema at a path such as `#/properties/spec`. */
+function schemaAt(validator: Validator, schemaPath: string): unknown {
   let schema: unknown = validator.Type();
-  for (const part of [...schemaPath.split('/').slice(1), keyword]) {
+  for (const part of schemaPath.split('/').slice(1)) {
     if (typeof schema !== 'object' || schema === null) return undefined;
     schema = (schema as Record<string, unknown>)[decodeURIComponent(part)];
   }

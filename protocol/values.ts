@@ -1,9 +1,9 @@
 /** The values that resources and messages are made of: names, domains, paths, times, sizes, addresses. */
 import { type TSchema, Type } from 'typebox';
 
-/** What may be said beside a pattern, so that a refusal names the fix. Shown in OpenAPI as `x-fix`. */
+/** What is said beside a pattern, so that a refusal says the rule and the fix in words. Shown in OpenAPI as `x-rule` and `x-fix`. */
 const text = (pattern: string, description: string, fix: string, maxLength = 253) =>
-  Type.String({ pattern, description, maxLength, 'x-fix': fix });
+  Type.String({ pattern, description, maxLength, 'x-rule': description, 'x-fix': fix });
 
 const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 

@@ -20,7 +20,17 @@ const Expression = Type.String({
   maxLength: 2048,
   pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$',
   description: 'Text with {{...}}',
+  'x-rule': 'A text of one line',
+  'x-fix': 'write one line without control characters',
 });
+const mode = (value: string) =>
+  Type.String({
+    pattern: '^0[0-7]{3}$',
+    default: value,
+    description: 'A file mode',
+    'x-rule': 'A file mode',
+    'x-fix': 'use four octal digits of which the first is 0, such as 0644',
+  });
 const Command = Type.Array(Expression, {
   minItems: 1,
   maxItems: 64,
@@ -48,7 +58,7 @@ export const PolicyFile = Strict({
       description: 'Group the items into this many files by a stable hash of the name',
     }),
   ),
-  mode: Type.String({ pattern: '^0[0-7]{3}$', default: '0644' }),
+  mode: mode('0644'),
   link: Type.Optional(
     Type.Union([AbsolutePath], { description: 'A fixed place that gets a link into the active tree' }),
   ),
@@ -119,7 +129,7 @@ export const PolicySpec = Strict({
   directories: Type.Array(
     Strict({
       path: Expression,
-      mode: Type.String({ pattern: '^0[0-7]{3}$', default: '0755' }),
+      mode: mode('0755'),
       owner: Type.Optional(Expression),
     }),
     {

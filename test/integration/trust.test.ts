@@ -14,6 +14,7 @@ import { request } from '../../common/request.ts';
 import { createMachines } from '../../manager/machines/server.ts';
 import { createPeers } from '../../manager/pki/peers.ts';
 import { createPki, initPki, type Pki } from '../../manager/pki/pki.ts';
+import type { EvenkeelError } from '../../protocol/errors.ts';
 import type { Facts } from '../../protocol/messages.ts';
 import { parseResource } from '../../protocol/resource.ts';
 import { createManualClock, type ManualClock } from '../support/clock.ts';
@@ -186,6 +187,46 @@ describe('joining', () => {
     await rm(pathOf(folder, 'cert.pem'));
     await joinAs('web1', await manager.invite());
     await expect(joinAs('web1', await manager.invite())).rejects.toMatchObject({ code: 'already-exists' });
+  });
+
+  it('[2 bad input] an invite that no box could join with is refused when it is made: field, value and fix', async () => {
+    const web = {
+      role: 'web',
+      inputs: { sites: { kind: 'Site' } },
+      parameters: { workers: { type: 'integer', default: 1, maximum: 8 } },
+      files: [{ template: 'a.hbs', path: 'a.conf' }],
+    };
+    const documents = [
+      { kind: 'Template', name: 'a.hbs', spec: { syntax: 'plain', text: 'a' } },
+      { kind: 'Policy', name: 'p', spec: web },
+    ];
+    const edits = documents.map((document) => {
+      const parsed = parseResource(document);
+      if (!parsed.ok) throw new Error('the document is not right');
+      return { op: 'put' as const, resource: parsed.resource, where: '' };
+    });
+    await manager.store.write({ actor: 'op', edits });
+    const refusal = (body: object) =>
+      manager.invite(body).then(
+        () => undefined,
+        (err: EvenkeelError) => err.problems,
+      );
+    expect(await refusal({ roles: ['web'], parameters: { wokers: 2 } })).toEqual([
+      {
+        ...{ code: 'invalid-document', path: 'parameters/wokers', value: '2', fix: 'declared are: workers' },
+        message: 'no policy of the roles of node that joins declares the parameter wokers',
+      },
+    ]);
+    expect(await refusal({ name: 'web1', roles: ['web'], parameters: { workers: 'many' } })).toMatchObject([
+      { path: 'parameters/workers', value: '"many"', fix: expect.stringContaining('evenkeel get Policy') },
+    ]);
+    expect(await refusal({ parameters: { workers: 2 } })).toMatchObject([{ path: 'parameters/workers' }]);
+    await joinAs('web1', await manager.invite({ roles: ['web'], parameters: { workers: 2 } }));
+    expect(await manager.node('web1')).toMatchObject({ roles: ['web'], parameters: { workers: 2 } });
+    expect(
+      await refusal({ name: 'web1', parameters: { nothing: 1 } }),
+      'a known Node keeps its own',
+    ).toBeUndefined();
   });
 
   it('[4] refuses facts that would break out of a file, and the invite stays open', async () => {

@@ -116,6 +116,19 @@ it.each(cases)('[2.bad] $what: refused as $code at $paths, and the store is unch
   expect(api.store.total('Site')).toBe(1);
 });
 
+it('[2.bad] what an invite may not say is refused with the field, its value and the fix', async () => {
+  const answer = await api.ask('POST', '/api/v1/invites', {
+    ...{ roles: ['web', 'Web;'], name: 'A B', hours: 100_000 },
+    parameters: { 'a;b': 1, text: 'a"; }', list: [] },
+  });
+  expect(problemOf(answer).code).toBe('bad-request');
+  expect(pathsOf(answer).sort()).toEqual(
+    ['hours', 'name', 'parameters/a;b', 'parameters/list', 'parameters/text', 'roles/1'].sort(),
+  );
+  const problems = problemOf(answer).problems ?? [];
+  for (const { path, value, fix } of problems) expect([value, fix], path).not.toContain(undefined);
+});
+
 it('[2.bad] two policies that write one fixed place on a node are refused', async () => {
   const link = (name: string) =>
     policy(name, 'web', { template: 'x.hbs', path: `${name}.conf`, link: '/etc/x.conf' });
