@@ -41,7 +41,7 @@ async function recovers() {
 }
 
 describe('a disk', () => {
-  it('[bad input] that fills in the middle of a stage', async () => {
+  it('[2 bad input] that fills in the middle of a stage', async () => {
     let room = Number.POSITIVE_INFINITY;
     home = await webHome({
       parts: {
@@ -76,7 +76,7 @@ describe.runIf(process.getuid?.() === 0)('a real file system', () => {
     return units;
   }
 
-  it('[bad input] that is full is told, and mended when there is room', async () => {
+  it('[2 bad input] that is full is told, and mended when there is room', async () => {
     const units = mounted('size=512k');
     home = await webHome({ folder });
     await home.declare(await siteOf(home, 'a.example'));
@@ -91,7 +91,7 @@ describe.runIf(process.getuid?.() === 0)('a real file system', () => {
     await recovers();
   });
 
-  it('[bad input] that was made read-only is told, and mended when it can be written', async () => {
+  it('[2 bad input] that was made read-only is told, and mended when it can be written', async () => {
     const units = mounted('size=4m');
     home = await webHome({ folder });
     await home.declare(await siteOf(home, 'a.example'));
@@ -105,7 +105,7 @@ describe.runIf(process.getuid?.() === 0)('a real file system', () => {
 });
 
 describe.runIf(process.getuid?.() !== 0)('a folder', () => {
-  it('[bad input] that was made read-only is told, and mended when it can be written', async () => {
+  it('[2 bad input] that was made read-only is told, and mended when it can be written', async () => {
     home = await webHome();
     await home.declare(await siteOf(home, 'a.example'));
     await home.settled();

@@ -163,7 +163,7 @@ describe('a checker', () => {
     return { report: lastReport(), digest };
   }
 
-  it('[bad input] that is missing is told with its step, and the old tree still serves', async () => {
+  it('[2 bad input] that is missing is told with its step, and the old tree still serves', async () => {
     const { report, digest } = await under(['gone'], { gone: '/nowhere/gone' });
     expect(report).toMatchObject({
       result: 'held',
@@ -173,7 +173,7 @@ describe('a checker', () => {
     });
   });
 
-  it('[bad input] that hangs is ended with all that it had started, and the old tree still serves', async () => {
+  it('[2 bad input] that hangs is ended with all that it had started, and the old tree still serves', async () => {
     const script = join('/tmp', `evenkeel-hang-${process.pid}.sh`);
     writeFileSync(script, '#!/bin/sh\nsleep 987654 &\nsleep 987654\n');
     chmodSync(script, 0o755);

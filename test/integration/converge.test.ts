@@ -184,7 +184,7 @@ describe('what is held back', () => {
     await areServed([...named(3), 'new.example']);
   });
 
-  it('[bad input] is a template that throws, told with its step, and the old tree still serves', async () => {
+  it('[2 bad input] is a template that throws, told with its step, and the old tree still serves', async () => {
     home = await webHome();
     await home.declare(...(await sitesOf(named(3))));
     await home.settled();
@@ -197,7 +197,7 @@ describe('what is held back', () => {
     await areServed([...named(3), 'new.example']);
   });
 
-  it('[bad input] is told at the step render when nothing was ever good', async () => {
+  it('[2 bad input] is told at the step render when nothing was ever good', async () => {
     home = await webHome({
       instead: [await templateWith('vhost/nginx.conf.hbs', (text) => `${text}{{nobody.knows}}`)],
     });
@@ -246,7 +246,7 @@ describe('the way back', () => {
     await areServed([...named(3), 'new.example']);
   });
 
-  it('[bad input] undoes what a lying checker let through: nginx refuses, the old tree is back, the tree quarantined', async () => {
+  it('[2 bad input] undoes what a lying checker let through: nginx refuses, the old tree is back, the tree quarantined', async () => {
     home = await webHome();
     const lying = await webPolicy((spec) => {
       spec.validate = { run: ['true'], timeout: '5s' };
@@ -274,7 +274,7 @@ describe('the way back', () => {
     expect(await home.shown()).toBe(digest);
   });
 
-  it('[bad input] serves the bytes of the journal though a file was edited by hand before', async () => {
+  it('[2 bad input] serves the bytes of the journal though a file was edited by hand before', async () => {
     home = await webHome({ parts: { watch: { start: () => () => undefined, set: () => undefined } } });
     await home.declare(...(await sitesOf(named(3))));
     const { digest } = await home.settled();

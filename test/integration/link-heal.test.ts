@@ -71,7 +71,7 @@ it('[3] the first sight of an empty scope is news: what waited for it can go on'
   await until('it was handed on', () => heard.applied.at(-1)?.length === 0);
 });
 
-it('[bad input] a change that a full disk does not take is told to the manager, and kept when there is room', async () => {
+it('[2 bad input] a change that a full disk does not take is told to the manager, and kept when there is room', async () => {
   rig = await startRig();
   const { box } = await rig.startWeb();
   rig.journal.commit([site('a.example')]);

@@ -5,7 +5,7 @@ import { beginPass, type Ending, type Pass, type Tools, type Unit } from '../../
 import { BLANK } from '../../agent/state/record.ts';
 import { createManualClock } from '../support/clock.ts';
 
-it('[bad input] a pass is reported though what it had staged cannot be removed', async () => {
+it('[2 bad input] a pass is reported though what it had staged cannot be removed', async () => {
   const trees = {
     active: async () => null,
     discard: async () => {

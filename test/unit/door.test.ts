@@ -20,7 +20,7 @@ it.each([
   ['Policy', policy, 'inputs'],
   ['Policy', policy, 'parameters'],
   ['VirtualService', service, 'weights'],
-])('[2.bad] a %s takes no field name that would break out of a template', (kind, spec, field) => {
+])('[2 bad input] a %s takes no field name that would break out of a template', (kind, spec, field) => {
   expect(places(kind, spec)).toEqual([]);
   for (const name of ['rw) *(', 'a\n;', '', '__proto__']) {
     const named = Object.fromEntries([[name, { anything: '\n;}' }]]);
@@ -28,7 +28,7 @@ it.each([
   }
 });
 
-it('[2.bad] a wait is never so short that it is none, nor longer than a timer', () => {
+it('[2 bad input] a wait is never so short that it is none, nor longer than a timer', () => {
   for (const wait of ['0s', '0ms', '9ms', '00001s', '30d', '999h', '999999999m'])
     expect(probed({ interval: wait, timeout: wait })).toEqual([
       'spec/pool/probe/interval',
@@ -38,7 +38,7 @@ it('[2.bad] a wait is never so short that it is none, nor longer than a timer', 
     expect(probed({ interval: wait, timeout: wait })).toEqual([]);
 });
 
-it('[2.bad] a moment that no calendar has is refused', () => {
+it('[2 bad input] a moment that no calendar has is refused', () => {
   const drained = (deadline: string) =>
     places('Node', { ...node, drain: { reason: '', owner: 'ops', deadline } });
   expect(drained('2026-11-21T09:00:00Z')).toEqual([]);
@@ -46,7 +46,7 @@ it('[2.bad] a moment that no calendar has is refused', () => {
     expect(drained(deadline)).toEqual(['spec/drain/deadline']);
 });
 
-it('[2.bad] a reason is one line that moves no cursor', () => {
+it('[2 bad input] a reason is one line that moves no cursor', () => {
   const held = (reason: string) => places('Node', { ...node, hold: { reason, owner: 'ops' } });
   expect(held('kernel update, é – ✓')).toEqual([]);
   for (const code of [0x00, 0x0a, 0x1b, 0x7f, 0x85, 0x9b, 0x2028])

@@ -107,7 +107,7 @@ const cases: Case[] = [
   },
 ];
 
-it.each(cases)('[2.bad] $what: refused as $code at $paths, and the store is unchanged', async (one) => {
+it.each(cases)('[2 bad input] $what: refused as $code at $paths, and the store is unchanged', async (one) => {
   const before = api.store.meta().revision;
   const answer = await apply(one.documents);
   expect(problemOf(answer).code, answer.body).toBe(one.code);
@@ -116,7 +116,7 @@ it.each(cases)('[2.bad] $what: refused as $code at $paths, and the store is unch
   expect(api.store.total('Site')).toBe(1);
 });
 
-it('[2.bad] what an invite may not say is refused with the field, its value and the fix', async () => {
+it('[2 bad input] what an invite may not say is refused with the field, its value and the fix', async () => {
   const answer = await api.ask('POST', '/api/v1/invites', {
     ...{ roles: ['web', 'Web;'], name: 'A B', hours: 100_000 },
     parameters: { 'a;b': 1, text: 'a"; }', list: [] },
@@ -129,7 +129,7 @@ it('[2.bad] what an invite may not say is refused with the field, its value and 
   for (const { path, value, fix } of problems) expect([value, fix], path).not.toContain(undefined);
 });
 
-it('[2.bad] two policies that write one fixed place on a node are refused', async () => {
+it('[2 bad input] two policies that write one fixed place on a node are refused', async () => {
   const link = (name: string) =>
     policy(name, 'web', { template: 'x.hbs', path: `${name}.conf`, link: '/etc/x.conf' });
   const before = api.store.meta().revision;
@@ -138,7 +138,7 @@ it('[2.bad] two policies that write one fixed place on a node are refused', asyn
   expect(api.store.meta().revision).toBe(before);
 });
 
-it('[2.bad] a template that throws for a new site is refused at the site, and others of the same kind are named too', async () => {
+it('[2 bad input] a template that throws for a new site is refused at the site, and others of the same kind are named too', async () => {
   const made = await apply([
     template('needs-php.hbs', '{{spec.php.socket}}\n'),
     { ...policy('needs-php', 'php', { template: 'needs-php.hbs', path: '{{name}}.conf', for: 'sites' }) },
@@ -167,7 +167,7 @@ it('[2.bad] a template that throws for a new site is refused at the site, and ot
   expect((await apply([site('with.example', { php: { socket: '/run/a.sock' } })])).statusCode).toBe(200);
 });
 
-it('[2.bad] a template that throws for sites that are there already is refused at the template', async () => {
+it('[2 bad input] a template that throws for sites that are there already is refused at the template', async () => {
   const before = api.store.meta().revision;
   const answer = await apply([template('needs-php.hbs', '{{spec.tls.certificate}}\n')]);
   expect(problemOf(answer).code).toBe('render-failed');
@@ -175,7 +175,7 @@ it('[2.bad] a template that throws for sites that are there already is refused a
   expect(api.store.meta().revision).toBe(before);
 });
 
-it('[2.bad] a removal of more than a fifth of a kind is refused unless forced, and says what it counted', async () => {
+it('[2 bad input] a removal of more than a fifth of a kind is refused unless forced, and says what it counted', async () => {
   const many = Array.from({ length: 30 }, (_, at) =>
     site(`many-${at}.example`, { php: { socket: '/run/a.sock' } }),
   );

@@ -28,7 +28,7 @@ const daemon = (name: string, spec: object = {}) => ({
   ...spec,
 });
 
-it('[2.bad] a domain is refused wherever another site has it: name or alias, in the store or in the request', () => {
+it('[2 bad input] a domain is refused wherever another site has it: name or alias, in the store or in the request', () => {
   const store = [site('a.example.org', { aliases: ['www.example.org'] })];
   expect(problems(store, ...puts(site('www.example.org')))).toEqual(['duplicate-domain documents/0/name']);
   expect(
@@ -42,7 +42,7 @@ it('[2.bad] a domain is refused wherever another site has it: name or alias, in 
   ]);
 });
 
-it('[2.bad] a domain that is given up in the same request is free', () => {
+it('[2 bad input] a domain that is given up in the same request is free', () => {
   const store = [site('a.example.org', { aliases: ['www.example.org'] })];
   expect(
     problems(store, ...puts(site('b.example.org', { aliases: ['www.example.org'] }), site('a.example.org'))),
@@ -50,7 +50,7 @@ it('[2.bad] a domain that is given up in the same request is free', () => {
   expect(problems(store, deletion('Site', 'a.example.org'), ...puts(site('www.example.org')))).toEqual([]);
 });
 
-it('[2.bad] only one site may be the default server', () => {
+it('[2 bad input] only one site may be the default server', () => {
   const store = [site('a.example.org', { defaultServer: true })];
   expect(problems(store, ...puts(site('b.example.org', { defaultServer: true })))).toEqual([
     'duplicate-domain documents/0/spec/defaultServer',
@@ -60,7 +60,7 @@ it('[2.bad] only one site may be the default server', () => {
   ).toEqual([]);
 });
 
-it('[2.bad] a dangling reference is refused in the document that refers', () => {
+it('[2 bad input] a dangling reference is refused in the document that refers', () => {
   expect(problems([], ...puts(policy('web')))).toEqual([
     'dangling-reference documents/0/spec/files/0/template',
   ]);
@@ -84,7 +84,7 @@ it('[2.bad] a dangling reference is refused in the document that refers', () => 
   ).toEqual(['dangling-reference documents/0/spec/weights/web9']);
 });
 
-it('[2.bad] what something else still refers to cannot be taken away', () => {
+it('[2 bad input] what something else still refers to cannot be taken away', () => {
   expect(problems(basics(), deletion('Template', 'main.hbs'))).toEqual(['still-referenced ']);
   expect(problems(basics(), deletion('Policy', 'web'))).toEqual(['still-referenced ']);
   expect(problems(basics(), ...puts(policy('web', { role: 'mail', checks: [httpCheck] })))).toEqual([
@@ -106,7 +106,7 @@ it('[2.7] a node can be removed though a weight names it', () => {
   expect(problems(store, deletion('Node', 'web2'))).toEqual([]);
 });
 
-it('[2.bad] a template that does not compile, or includes one of another syntax, is refused', () => {
+it('[2 bad input] a template that does not compile, or includes one of another syntax, is refused', () => {
   expect(problems([], ...puts(template('main.hbs', '{{#if x}}')))).toEqual([
     'render-failed documents/0/spec/text',
   ]);
@@ -115,14 +115,14 @@ it('[2.bad] a template that does not compile, or includes one of another syntax,
   ).toEqual(['render-failed documents/0/spec/syntax']);
 });
 
-it('[2.bad] a pattern that is no regular expression is refused where it stands', () => {
+it('[2 bad input] a pattern that is no regular expression is refused where it stands', () => {
   const parameters = { user: { type: 'string', default: 'root', pattern: '(' } };
   expect(problems(basics(), ...puts(policy('other', { parameters })))).toEqual([
     'invalid-document documents/0/spec/parameters/user/pattern',
   ]);
 });
 
-it('[2.bad] two policies of a node that write one path are refused', () => {
+it('[2 bad input] two policies of a node that write one path are refused', () => {
   const linked = (name: string) =>
     policy(name, { files: [{ template: 'main.hbs', path: 'f', link: '/etc/x.conf' }] });
   expect(problems([...basics(), linked('one')], ...puts(linked('two')))).toEqual([
@@ -137,7 +137,7 @@ it('[2.bad] two policies of a node that write one path are refused', () => {
   expect(problems(basics(), ...puts(twice))).toHaveLength(1);
 });
 
-it('[2.bad] two policies of a node that claim one service, or one address and port, are refused', () => {
+it('[2 bad input] two policies of a node that claim one service, or one address and port, are refused', () => {
   const listening = (name: string, address: string, port: string) =>
     policy(name, { listens: [{ address, port }] });
   const claimed = (first: Resource, second: Resource) => problems([...basics(), first], ...puts(second));
@@ -153,7 +153,7 @@ it('[2.bad] two policies of a node that claim one service, or one address and po
   expect(claimed(listening('one', '127.0.0.1', '80'), listening('two', '127.0.0.1', '81'))).toEqual([]);
 });
 
-it('[2.bad] two virtual services that answer at one address and port are refused, as is one that does so twice', () => {
+it('[2 bad input] two virtual services that answer at one address and port are refused, as is one that does so twice', () => {
   const store = [...basics(), service('other', { vip: '192.0.2.11' })];
   expect(problems(store, ...puts(service('more', { ports: [443, 80] })))).toEqual([
     'address-conflict documents/0/spec/ports/1',
@@ -166,7 +166,7 @@ it('[2.bad] two virtual services that answer at one address and port are refused
   expect(problems(store, deletion('VirtualService', 'web'), ...puts(service('other')))).toEqual([]);
 });
 
-it('[2.bad] claims are judged on each node with its own parameters, and on the defaults where a role has no node', () => {
+it('[2 bad input] claims are judged on each node with its own parameters, and on the defaults where a role has no node', () => {
   const at = (name: string, parameter: string, role: string, port: number) =>
     policy(name, {
       role,
@@ -187,7 +187,7 @@ it('[2.bad] claims are judged on each node with its own parameters, and on the d
   ]);
 });
 
-it('[2.bad] a parameter that no policy of the roles declares, or of another type, is refused', () => {
+it('[2 bad input] a parameter that no policy of the roles declares, or of another type, is refused', () => {
   const store = [
     ...basics(),
     policy('ports', { parameters: { port: { type: 'integer', default: 80, maximum: 1000 } } }),
@@ -209,7 +209,7 @@ it('[2.bad] a parameter that no policy of the roles declares, or of another type
   ).toHaveLength(1);
 });
 
-it('[2.bad] an expression that cannot be rendered is refused with the policy that has it', () => {
+it('[2 bad input] an expression that cannot be rendered is refused with the policy that has it', () => {
   expect(
     problems(
       basics(),
@@ -218,7 +218,7 @@ it('[2.bad] an expression that cannot be rendered is refused with the policy tha
   ).toEqual(['render-failed documents/0']);
 });
 
-it('[2.bad] reports every problem of a request at once', () => {
+it('[2 bad input] reports every problem of a request at once', () => {
   const found = problems(
     basics(),
     ...puts(

@@ -36,7 +36,7 @@ function published() {
   return { publisher, shows, holds };
 }
 
-it('[2.bad] a node that is ahead holds the manager', () => {
+it('[2 bad input] a node that is ahead holds the manager', () => {
   for (const [epoch, rev] of [
     [3, 8],
     [4, 1],

@@ -80,7 +80,7 @@ it('[2.3] a fault in the middle of a batch leaves disk and memory as they were, 
   expect((await store.verify()).problems).toEqual([]);
 });
 
-it('[2.bad] the store is unchanged after a refusal, which names every problem at once', async () => {
+it('[2 bad input] the store is unchanged after a refusal, which names every problem at once', async () => {
   const { store } = await opened();
   await store.write({
     actor: 'test',

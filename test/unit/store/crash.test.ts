@@ -26,7 +26,7 @@ async function writeUntilKilled(file: string, run: number, writes: number): Prom
   return said;
 }
 
-it('[2.bad] SIGKILL during writes loses no acknowledged change, and the chain verifies', async () => {
+it('[2 bad input] SIGKILL during writes loses no acknowledged change, and the chain verifies', async () => {
   const file = join(await folder(), 'store.sqlite');
   const said: string[] = [];
   for (const [run, writes] of [40, 700, 2000].entries()) {

@@ -14,7 +14,7 @@ async function filled(sites = 3): Promise<string> {
   return file;
 }
 
-it('[2.bad] a missing store is opened held, and is not made by accident', async () => {
+it('[2 bad input] a missing store is opened held, and is not made by accident', async () => {
   const file = join(await folder(), 'store.sqlite');
   const { store } = await opened({ file });
   expect(store.meta()).toMatchObject({ mode: 'held', damaged: true });
@@ -56,7 +56,7 @@ const damages: Record<string, { sql: string; says: RegExp }> = {
 };
 
 for (const [title, { sql, says }] of Object.entries(damages))
-  it(`[2.bad] ${title} opens the store read-only, held, with the reason`, async () => {
+  it(`[2 bad input] ${title} opens the store read-only, held, with the reason`, async () => {
     const file = await filled();
     await tamper(file, sql);
     const { store } = await opened({ file });
@@ -71,7 +71,7 @@ for (const [title, { sql, says }] of Object.entries(damages))
     expect(await store.get('Site', 's0.example.org')).toBeDefined();
   });
 
-it('[2.bad] a file that is empty, or no database at all, is opened held and nothing is written to it', async () => {
+it('[2 bad input] a file that is empty, or no database at all, is opened held and nothing is written to it', async () => {
   const folderPath = await folder();
   for (const [name, bytes] of [
     ['empty', ''],
@@ -86,7 +86,7 @@ it('[2.bad] a file that is empty, or no database at all, is opened held and noth
   }
 });
 
-it('[2.bad] a database cut short is opened held', async () => {
+it('[2 bad input] a database cut short is opened held', async () => {
   const file = await filled(200);
   const { size } = await stat(file);
   await truncate(file, Math.floor(size / 2));
@@ -94,7 +94,7 @@ it('[2.bad] a database cut short is opened held', async () => {
   expect(store.meta()).toMatchObject({ mode: 'held', damaged: true });
 });
 
-it('[2.bad] a store of another cluster is opened held', async () => {
+it('[2 bad input] a store of another cluster is opened held', async () => {
   const { store } = await opened({ file: await filled(), cluster: 'another' });
   expect(store.meta()).toMatchObject({ mode: 'held', damaged: true });
 });
