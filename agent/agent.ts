@@ -2,8 +2,10 @@
 import { join } from 'node:path';
 import type { Clock } from '../common/clock.ts';
 import { type Running, startAll } from '../common/lifecycle.ts';
+import { takeLock } from '../common/lock.ts';
 import type { Log } from '../common/log.ts';
 import { VERSION } from '../common/version.ts';
+import { EvenkeelError } from '../protocol/errors.ts';
 import type { Answer, Ask } from '../protocol/messages.ts';
 import type { Config } from './config.ts';
 import { createUnits, type Units } from './converge/units.ts';
@@ -26,7 +28,10 @@ export interface AgentOptions {
 
 /** Takes up the box as it is and keeps it as it should be, with or without a manager in reach. */
 export async function startAgent({ config, clock, log }: AgentOptions): Promise<Running> {
-  const identity = await openIdentity({ folder: join(config.paths.state, 'identity'), clock, log });
+  const { state } = config.paths;
+  const unlock = await takeLock('agent', state);
+  if (!unlock) throw new EvenkeelError('already-exists', `another agent runs with ${state}`);
+  const identity = await openIdentity({ folder: join(state, 'identity'), clock, log });
   const { desired, checks, units, director, link } = wire({ config, identity, clock, log });
   const sayDamage = () => {
     const message = desired.damage();
@@ -35,6 +40,7 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
   };
   return startAll(
     [
+      { name: 'lock', start: async () => unlock },
       { name: 'desired', start: desired.start },
       { name: 'checks', start: async () => checks.stop },
       { name: 'units', start: units.start },
@@ -120,10 +126,17 @@ function answerer({ units, hurry }: { units: Units; hurry: () => void }): (ask: 
   return async ({ id, what }) => ({ id, what, units: await acts[what]() });
 }
 
-/** Lets a test end the process the hard way at a step: `EVENKEEL_KILL_AT=activate:begin`. Null in every other run. */
+/**
+ * Lets a test end the process the hard way at a step: `EVENKEEL_KILL_AT=activate:begin`, or `activate:begin:2` for the
+ * second time. Undefined in every other run.
+ */
 function checkpointOf({ EVENKEEL_KILL_AT: at }: NodeJS.ProcessEnv) {
   if (at === undefined) return undefined;
-  return (step: string, phase: string) => {
-    if (at === `${step}:${phase}`) process.kill(process.pid, 'SIGKILL');
+  const [wanted, phase, nth = '1'] = at.split(':');
+  let left = Number(nth);
+  return (step: string, when: string) => {
+    if (step !== wanted || when !== phase) return;
+    left -= 1;
+    if (left === 0) process.kill(process.pid, 'SIGKILL');
   };
 }

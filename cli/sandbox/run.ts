@@ -1,10 +1,10 @@
 /** The life of a sandbox: take the lock, clean up after a crash, bring it up, look after it, take it down. */
 import { mkdir, rm } from 'node:fs/promises';
 import type { Clock } from '../../common/clock.ts';
+import { takeLock } from '../../common/lock.ts';
 import { canonical } from '../../protocol/resource.ts';
 import { type Brought, bringUp } from './bring-up.ts';
 import { type Layout, type Product, refuseUnfit } from './layout.ts';
-import { takeLock } from './lock.ts';
 import { identify, type ProcessId } from './processes.ts';
 import { createSteps, type Say } from './say.ts';
 import { removeUp, type Up, writeProcesses, writeUp } from './settings.ts';
@@ -32,7 +32,7 @@ export async function runSandbox(run: Run): Promise<'ran' | 'taken'> {
   const { layout, say } = run;
   refuseUnfit(layout);
   await mkdir(layout.dir, { recursive: true });
-  const release = await takeLock(layout.dir);
+  const release = await takeLock('sandbox', layout.dir);
   if (!release) return 'taken';
   const supervisor = supervise(run);
   try {

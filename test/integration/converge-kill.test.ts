@@ -1,27 +1,20 @@
 /** SIGKILL at every step of the pipeline: afterwards nginx itself serves what is wanted, and nothing acknowledged is lost. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Step, steps } from '../../protocol/messages.ts';
+import { endOf, joined, spawnAgent } from '../support/agent-bundle.ts';
 import { type Home, siteOf, webHome, webPolicy } from '../support/home.ts';
 import { until } from '../support/until.ts';
 
 let home: Home;
 afterEach(() => home.end());
 
-const script = join(import.meta.dirname, '..', 'support', 'mortal-agent.ts');
 const served = async (name: string) => (await home.get(name).catch(() => null))?.body === name;
 
-/** Runs an agent until it has killed itself. */
+/** Runs the agent's bundle until it has killed itself. */
 async function dieAt(step: Step, phase: 'begin' | 'end', nth = 1): Promise<void> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, home.folder, step, phase, String(nth)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    timeout: 20_000,
-    killSignal: 'SIGTERM',
-  });
-  const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  await joined(home.folder);
+  const { signal } = await endOf(spawnAgent(home.folder, `${step}:${phase}:${nth}`));
   expect(signal).toBe('SIGKILL');
 }
 
@@ -29,7 +22,7 @@ const lastReport = () => home.unitReports().at(-1);
 
 describe.each(steps)('an agent that is killed at the step %s', (step) => {
   it.each(['begin', 'end'] as const)(
-    '[bad input] leaves the old tree or the new one at its %s, and the next agent ends what it began',
+    '[2 bad input] leaves the old tree or the new one at its %s, and the next agent ends what it began',
     async (phase) => {
       home = await webHome();
       await home.declare(await siteOf(home, 'a.example'), await siteOf(home, 'b.example'));
@@ -63,7 +56,7 @@ describe.each(steps)('an agent that is killed at the step %s', (step) => {
 describe.each(['stage', 'activate', 'reload', 'verify'] as const)(
   'an agent that is killed on the way back at %s',
   (step) => {
-    it('[bad input] has quarantined what failed before, and the next agent ends the way back', async () => {
+    it('[2 bad input] has quarantined what failed before, and the next agent ends the way back', async () => {
       const lying = await webPolicy((spec) => {
         spec.validate = { run: ['true'], timeout: '5s' };
         if (spec.service) spec.service.timeout = '1s';
@@ -90,7 +83,7 @@ describe.each(['stage', 'activate', 'reload', 'verify'] as const)(
 describe.each(['validate', 'activate', 'reload', 'verify'] as const)(
   'an agent that is killed in a repair at %s',
   (step) => {
-    it('[bad input] owes a reload: the daemon may have loaded what a hand had written', async () => {
+    it('[2 bad input] owes a reload: the daemon may have loaded what a hand had written', async () => {
       home = await webHome();
       await home.declare(await siteOf(home, 'a.example'));
       await home.settled();
@@ -108,3 +101,17 @@ describe.each(['validate', 'activate', 'reload', 'verify'] as const)(
     });
   },
 );
+
+it('[2 bad input] a second agent on one state folder is refused, and the first goes on', async () => {
+  home = await webHome();
+  await home.stop();
+  await joined(home.folder);
+  const first = spawnAgent(home.folder);
+  await until('it serves', async () => (await home.shown().catch(() => '')) !== '');
+  const { status, said } = await endOf(spawnAgent(home.folder));
+  expect([status, said]).toEqual([1, expect.stringContaining('another agent runs with')]);
+  const end = endOf(first);
+  first.kill('SIGTERM');
+  expect((await end).status).toBe(0);
+  await home.resume();
+});

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { takeLock } from '../../../cli/sandbox/lock.ts';
 import { daemonOf, daemonsOf, end, identify, isAlive } from '../../../cli/sandbox/processes.ts';
 import { systemClock } from '../../../common/clock.ts';
+import { takeLock } from '../../../common/lock.ts';
 
 let folder: string;
 let started: ChildProcess[];
@@ -81,12 +81,12 @@ describe('[2.9] the daemons of a node', () => {
   });
 });
 
-describe('[2.9] the lock of a sandbox', () => {
+describe('[2.9] the lock of a folder', () => {
   it('has one holder, and is free again when given back', async () => {
-    const release = await takeLock(folder);
-    expect(await takeLock(folder)).toBeUndefined();
+    const release = await takeLock('sandbox', folder);
+    expect(await takeLock('sandbox', folder)).toBeUndefined();
     await release!();
-    const again = await takeLock(folder);
+    const again = await takeLock('sandbox', folder);
     expect(again).toBeDefined();
     await again!();
   });
