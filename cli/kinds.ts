@@ -1,4 +1,5 @@
 /** Kinds as people name and see them: `site`, `sites` or `Site`; the columns of each in a table. */
+import { nearest } from '../protocol/nearest.ts';
 import { type Kind, kindNames, type Specs } from '../protocol/resource.ts';
 import type { StoredResource } from '../protocol/views.ts';
 import { UsageError } from './failure.ts';
@@ -19,7 +20,9 @@ export function kindOf(text: string): Kind {
   const wanted = text.toLowerCase();
   const kind = kindNames.find((name) => plurals(name).includes(wanted)) ?? short[wanted];
   if (kind) return kind;
-  throw new UsageError(`there is no kind ${text}`, `use one of ${kindNames.join(', ')}`);
+  const meant = nearest(text, [...kindNames]);
+  const fix = meant === undefined ? '' : `did you mean ${meant}? `;
+  throw new UsageError(`there is no kind ${text}`, `${fix}use one of ${kindNames.join(', ')}`);
 }
 
 type Columns = { [K in Kind]: { headers: string[]; cells: (spec: Specs[K]) => string[] } };

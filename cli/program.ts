@@ -7,6 +7,7 @@ import { addDelete } from './commands/delete.ts';
 import { addDiff } from './commands/diff.ts';
 import { addDown } from './commands/down.ts';
 import { addEvents } from './commands/events.ts';
+import { addExplain } from './commands/explain.ts';
 import { addGet } from './commands/get.ts';
 import { addJournal } from './commands/journal.ts';
 import { addNode } from './commands/node.ts';
@@ -24,7 +25,7 @@ import { parseOutput } from './session.ts';
 
 /** In the order in which help shows them. */
 const groups: { title: string; commands: ((program: Command) => void)[] }[] = [
-  { title: 'Declare:', commands: [addApply, addDiff, addGet, addDelete] },
+  { title: 'Declare:', commands: [addApply, addDiff, addGet, addDelete, addExplain] },
   { title: 'Look:', commands: [addNodes, addPools, addEvents, addJournal, addPlan, addRender, addState] },
   { title: 'Operate:', commands: [addNode, addTokens, addBackup, addRestore, addResume] },
   { title: 'Sandbox:', commands: [addUp, addDown] },

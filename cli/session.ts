@@ -11,7 +11,8 @@ export const outputs = ['table', 'json', 'yaml'] as const;
 export type Output = (typeof outputs)[number];
 
 export interface Session {
-  client: Client;
+  /** @throws UsageError when no manager is found */
+  readonly client: Client;
   output: Output;
   paint: Paint;
   /** Prints a value for programs, or what `people` makes of it for people. */
@@ -37,15 +38,17 @@ export function parseOutput(text: string): Output {
   throw new InvalidArgumentError(`use one of ${outputs.join(', ')}`);
 }
 
-/** @throws UsageError when no manager is found */
 export function sessionOf(command: Command): Session {
   const { output, ...given } = command.optsWithGlobals<Globals>();
   const { stdout, stderr } = process;
   const paint = paintFor(stdout);
   const look = { paint, width: stdout.isTTY ? stdout.columns : undefined };
-  const client = createClient(findManager(given, { cwd: process.cwd(), env: process.env }));
+  let found: Client | undefined;
   return {
-    client,
+    get client() {
+      found ??= createClient(findManager(given, { cwd: process.cwd(), env: process.env }));
+      return found;
+    },
     output,
     paint,
     table: (headers, rows) => table(headers, rows, look),

@@ -4,6 +4,7 @@ import { Compile, type Validator } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { Value } from 'typebox/value';
 import type { ErrorCode, Problem } from './errors.ts';
+import { nearest } from './nearest.ts';
 import { ClusterName, ClusterSpec } from './resources/cluster.ts';
 import { NodeName, NodeSpec } from './resources/node.ts';
 import { PolicyName, PolicySpec } from './resources/policy.ts';
@@ -87,13 +88,18 @@ export function parseResource(input: unknown, where = ''): Parsed {
       'unknown-kind',
       'kind',
       `there is no kind ${shown(raw.kind)}`,
-      `use one of ${kindNames.join(', ')}`,
+      `${meantBy(raw.kind)}use one of ${kindNames.join(', ')}`,
     );
   const document = { ...raw, spec: normalise(raw.kind, raw.spec) };
   const filled: unknown = Value.Default(documentSchema(raw.kind), document);
   const validator = validatorOf(raw.kind);
   if (validator.Check(filled)) return { ok: true, resource: filled as Resource };
   return { ok: false, problems: problemsOf(validator, filled, at) };
+}
+
+function meantBy(kind: unknown): string {
+  const meant = typeof kind === 'string' ? nearest(kind.slice(0, 100), kindNames) : undefined;
+  return meant === undefined ? '' : `did you mean ${meant}? `;
 }
 
 /** Shorthands that people may write, made whole before the schema is asked. */
@@ -129,7 +135,7 @@ export function problemsOf(validator: Validator, value: unknown, at: (path: stri
       add(
         `${error.instancePath}/${field}`,
         'is not a known field',
-        'remove it, or see the documentation for its right name',
+        fixOfUnknown(field, schemaAt(validator, `${error.schemaPath}/properties`)),
       );
     for (const field of params.requiredProperties ?? [])
       if (schemaAt(validator, `${error.schemaPath}/properties/${field}/default`) === undefined)
@@ -159,6 +165,14 @@ export function problemsOf(validator: Validator, value: unknown, at: (path: stri
       ...(fix === undefined ? {} : { fix }),
     });
   }
+}
+
+/** A field that nobody knows is mostly one that somebody misspelt. */
+function fixOfUnknown(field: string, properties: unknown): string {
+  const known = Object.keys(properties ?? {});
+  const meant = nearest(field.slice(0, 100), known);
+  if (meant !== undefined) return `did you mean ${meant}?`;
+  return known.length === 0 ? 'remove it' : `remove it; what is known here: ${known.join(', ')}`;
 }
 
 /** Errors that only repeat what another one says better. */

@@ -21,7 +21,12 @@ export const SiteSpec = Strict({
     description: 'Further names of the site',
   }),
   root: Type.Union([AbsolutePath], { description: 'The document root, on shared storage' }),
-  php: Type.Optional(Strict({ socket: Type.Union([AbsolutePath], { description: 'The PHP-FPM socket' }) })),
+  php: Type.Optional(
+    Strict(
+      { socket: Type.Union([AbsolutePath], { description: 'The PHP-FPM socket' }) },
+      { description: 'Files that end in .php are answered by PHP-FPM' },
+    ),
+  ),
   redirects: Type.Array(
     Strict({
       from: UrlPath,
@@ -30,9 +35,14 @@ export const SiteSpec = Strict({
         default: 301,
       }),
     }),
-    { default: [], maxItems: 1000 },
+    { default: [], maxItems: 1000, description: 'Paths that lead elsewhere' },
   ),
-  tls: Type.Optional(Strict({ certificate: AbsolutePath, key: AbsolutePath })),
+  tls: Type.Optional(
+    Strict(
+      { certificate: AbsolutePath, key: AbsolutePath },
+      { description: 'HTTPS as well; both files lie on every node that serves the site' },
+    ),
+  ),
   accessLog: OneOf(['shared', 'own', 'off'], {
     default: 'shared',
     description: 'One log for all sites, one of its own, or none',

@@ -15,7 +15,7 @@ import {
 
 export const VirtualServiceName = Name;
 
-const withDefault = (schema: { type: 'string' } & object, value: string) =>
+const withDefault = (schema: { type: 'string'; description?: string }, value: string) =>
   Type.Unsafe<string>({ ...schema, default: value });
 
 /** How a director tries a member through the data path. */
@@ -34,7 +34,7 @@ export const Probe = Strict(
 export type Probe = Static<typeof Probe>;
 
 export const VirtualServiceSpec = Strict({
-  vip: IPv4,
+  vip: Type.Union([IPv4], { description: 'The address that visitors use, at the balancer' }),
   ports: Type.Array(Strict({ port: Port, target: Port }), {
     minItems: 1,
     maxItems: 64,
@@ -46,12 +46,18 @@ export const VirtualServiceSpec = Strict({
   }),
   scheduler: OneOf(['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'sh', 'dh', 'sed', 'nq', 'mh'], {
     default: 'wlc',
+    description: 'How the next member is chosen, by its name in LVS; HAProxy takes its nearest',
   }),
   forwarding: OneOf(['DR', 'NAT', 'TUN'], {
     default: 'DR',
     description: 'How LVS hands packets on; other drivers always proxy',
   }),
-  persistence: Type.Optional(Strict({ seconds: Type.Integer({ minimum: 1, maximum: 86_400 }) })),
+  persistence: Type.Optional(
+    Strict(
+      { seconds: Type.Integer({ minimum: 1, maximum: 86_400 }) },
+      { description: 'A visitor stays with one member for so long' },
+    ),
+  ),
   pool: Strict({
     role: Name,
     check: Type.Union([Name], { description: 'The check of the policies of that role that must pass' }),
@@ -61,10 +67,13 @@ export const VirtualServiceSpec = Strict({
       default: 1,
       description: 'Reports never bring the pool below this',
     }),
-    slowStart: withDefault(Duration, '0s'),
+    slowStart: withDefault(
+      { ...Duration, description: 'How long the weight of a member that came back rises to its own' },
+      '0s',
+    ),
     holdDown: Strict(
       { first: withDefault(Duration, '0s'), cap: withDefault(Duration, '5m') },
-      { default: {} },
+      { default: {}, description: 'How long a member that keeps failing stays out: first, and at most' },
     ),
     probe: Probe,
   }),
