@@ -3,6 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { commandOf } from '../common/programs.ts';
 
 export type BundleName = 'manager' | 'agent';
 
@@ -17,7 +18,8 @@ const bundle = (name: BundleName) => join(process.cwd(), 'dist', `${name}.js`);
 
 export function runBundle(name: BundleName, args: string[], logFile: string): Running {
   const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, [bundle(name), ...args], { stdio: ['ignore', log, log] });
+  const [node = process.execPath, ...rest] = commandOf(name, bundle(name), args);
+  const child = spawn(node, rest, { stdio: ['ignore', log, log] });
   closeSync(log);
   if (child.pid === undefined) throw new Error(`${name} did not start`);
   const mustRun = () => {

@@ -79,6 +79,8 @@ export function createConnection(options: ConnectionOptions): Connection {
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,
+      // 65,536 buffers, one for every number that a packet may carry, which is 7 MB for a few messages a second.
+      writeCache: false,
       will: { topic, payload: Buffer.from(payload), qos: 1, retain: true },
     });
     client = dialled;

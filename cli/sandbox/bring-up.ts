@@ -1,5 +1,6 @@
 /** How a sandbox comes up, step by step; every step does nothing that an earlier start has done already. */
 import type { Clock } from '../../common/clock.ts';
+import { commandOf } from '../../common/programs.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import { type Control, createControl } from './control.ts';
 import { exampleDocuments, layOutSites } from './examples.ts';
@@ -65,7 +66,7 @@ const patience = ({ clock, signal, supervisor }: Making, seconds: number): WaitO
 
 async function runManager(control: Control, making: Making): Promise<void> {
   const { layout, product, supervisor } = making;
-  const run = [process.execPath, product.bundle('manager'), 'run', '--data', layout.manager];
+  const run = commandOf('manager', product.bundle('manager'), ['run', '--data', layout.manager]);
   await supervisor.keep({ name: 'manager', run, log: layout.log('manager') });
   await explained(['manager'], making, () => managerReady(control, patience(making, 30)));
 }
@@ -76,7 +77,7 @@ async function runAgents(members: Member[], control: Control, making: Making): P
     signal.throwIfAborted();
     await joinMember(member, { layout, product, control });
     const { name } = member;
-    const run = [process.execPath, product.bundle('agent'), 'run', '--state', layout.node(name).state];
+    const run = commandOf('agent', product.bundle('agent'), ['run', '--state', layout.node(name).state]);
     await supervisor.keep({ name, run, log: layout.log(name) });
   }
 }

@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import type { Clock } from '../../common/clock.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import { openLog } from './logs.ts';
-import { end, identify, type ProcessId } from './processes.ts';
+import { end, identify, isAlive, type ProcessId } from './processes.ts';
 
 /** A process to keep: its name, its argument list with the program first, and where its output goes. */
 export interface Kept {
@@ -96,6 +96,9 @@ export function createSupervisor({
       stopped = true;
       for (const { undo } of entries.values()) undo?.();
       await end(Object.values(running()), clock, grace);
+      // They are gone before the kernel's word of it has come round to us.
+      for (const entry of entries.values())
+        if (entry.process && !isAlive(entry.process)) entry.process = undefined;
       await recordAll();
     },
   };

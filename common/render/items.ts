@@ -15,7 +15,7 @@ export interface Group {
   /** Changes when any of the items does. */
   digest: string;
   items: readonly Item[];
-  /** What the renderer made of each item of a shard, by name, so that it renders the changed one alone. */
+  /** What the renderer made of each of very many items, by name, so that it renders the changed one alone. */
   kept?: Map<string, Part>;
 }
 
@@ -63,6 +63,9 @@ export const shardOf = (name: string, shards: number): number =>
 
 const byName = (a: Item, b: Item) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
+/** Of fewer items all are rendered again when one changes: that is done before their texts would be worth their room. */
+const MANY = 100;
+
 /** A sorted set of items whose order and digest are worked out when asked for, and only after a change. */
 function createBucket(label: string) {
   const members = new Map<string, Item>();
@@ -73,7 +76,7 @@ function createBucket(label: string) {
     return {
       label,
       items,
-      kept,
+      ...(items.length > MANY ? { kept } : {}),
       digest: sha256(items.map(({ name, digest }) => `${name}/${digest}\n`).join('')),
     };
   };
