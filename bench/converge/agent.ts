@@ -8,8 +8,8 @@ import { type Box, withBox } from './box.ts';
 import { measureDrift } from './drift.ts';
 
 const IDLE_MS = 20_000;
-/** After converging the collector has something to tidy. */
-const SETTLE_MS = 5_000;
+/** After converging V8 takes its time to tidy up; that is not idling. */
+const SETTLE_MS = 20_000;
 
 export async function measureAgent(bench: Bench, sites: number): Promise<void> {
   bench.say(`${sites} sites: a manager, and the agent as it ships with its nginx`);
