@@ -15,10 +15,12 @@ import { createExecutables } from './drivers/executables.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { createLink, type LinkHandlers } from './link/link.ts';
 import { createRunCheck } from './probe/check.ts';
+import { createMissingDirectories } from './probe/directories.ts';
 import { runChecks } from './probe/verify.ts';
 import { createDesired } from './state/desired.ts';
 import { createChecks } from './wiring/checks.ts';
 import { createDirector } from './wiring/director.ts';
+import { createExpected } from './wiring/expected.ts';
 
 export interface AgentOptions {
   config: Config;
@@ -32,7 +34,7 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
   const unlock = await takeLock('agent', state);
   if (!unlock) throw new EvenkeelError('already-exists', `another agent runs with ${state}`);
   const identity = await openIdentity({ folder: join(state, 'identity'), clock, log });
-  const { desired, checks, units, director, link } = wire({ config, identity, clock, log });
+  const { desired, checks, units, director, expected, link } = wire({ config, identity, clock, log });
   const sayDamage = () => {
     const message = desired.damage();
     if (message === null) return;
@@ -45,6 +47,7 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
       { name: 'checks', start: async () => checks.stop },
       { name: 'units', start: units.start },
       { name: 'director', start: async () => director.start() },
+      { name: 'expected', start: async () => expected.start() },
       { name: 'certificate', start: async () => identity.start() },
       {
         name: 'link',
@@ -68,6 +71,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
     applied: (keys) => {
       units.applied(keys);
       director.look();
+      expected.look();
     },
     pool: (pool) => director.poolState(pool),
     lease: (lease) => director.lease(lease),
@@ -76,12 +80,15 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
       units.say();
       checks.again();
       director.connected();
+      expected.again();
     },
   };
   const beat = () => ({ ok: isWell(units) });
   const link = createLink({ identity, desired, handlers, beat, version: VERSION, clock, log });
   const { report } = link;
   const checks = createChecks({ runCheck, report, failed: (unit) => units.put(unit), clock, log });
+  const missing = createMissingDirectories();
+  const expected = createExpected({ node, desired, missing, report, clock, log });
   const director = createDirector({ node, desired, run, runCheck, report, clock, log });
   const units = createUnits({
     ...{ node, config, desired, executables, report, clock, log },
@@ -96,7 +103,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
     checkpoint: checkpointOf(process.env),
   });
   const answer = answerer({ units, hurry: () => [checks, director].forEach((part) => void part.hurry()) });
-  return { desired, checks, units, director, link };
+  return { desired, checks, units, director, expected, link };
 }
 
 /** All units are good and have seen the desired state as it is now; one that has not is asked to look. */

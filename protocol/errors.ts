@@ -96,6 +96,7 @@ export const errors = {
     'retriable',
     'The service died while it loaded the new configuration or was checked',
   ),
+  'directory-missing': row(409, 'terminal', 'A directory that a resource names does not exist on the node'),
   'driver-failed': row(500, 'retriable', 'A driver could not read or change what it looks after'),
 } as const satisfies Record<string, ErrorRow>;
 

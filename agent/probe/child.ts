@@ -18,9 +18,10 @@ const MOST_OUTPUT = 4096;
 export function runChild(
   [command = '', ...args]: readonly string[],
   signal: AbortSignal,
+  mostOutput = MOST_OUTPUT,
 ): { ended: Promise<ChildEnd>; gone: Promise<void> } {
   const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-  const output = gather(child);
+  const output = gather(child, mostOutput);
   const gone = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
@@ -40,11 +41,11 @@ export function runChild(
   return { ended, gone };
 }
 
-function gather(child: ChildProcess): () => string {
+function gather(child: ChildProcess, most: number): () => string {
   let text = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding('utf8').on('data', (part: string) => {
-      if (text.length < MOST_OUTPUT) text += part.slice(0, MOST_OUTPUT - text.length);
+      if (text.length < most) text += part.slice(0, most - text.length);
     });
   return () => text;
 }

@@ -19,7 +19,13 @@ export function addPlan(program: Command): void {
       const plan = await withProgress(`asking ${name}`, () =>
         session.client.call('plan', { params: { name } }),
       );
-      session.print(plan, () => planText(plan, session));
+      const { alarms } = await session.client.call('node', { params: { name } });
+      session.print({ ...plan, alarms }, () =>
+        [
+          planText(plan, session),
+          ...alarms.map(({ code, message }) => session.paint('warn', `${code}: ${message}`)),
+        ].join('\n'),
+      );
     });
 }
 

@@ -20,6 +20,9 @@ export const policyProblems = ({ spec }: ResourceOf<'Policy'>): Problem[] => [
     .filter(({ path }) => isPattern.test(path))
     .flatMap(({ path, text }) => failing(path, () => new RegExp(text))),
   ...spec.files.flatMap((file, at) => fileProblems(spec, file, `spec/files/${at}`)),
+  ...(spec.expects ?? [])
+    .filter((expected) => !Object.hasOwn(spec.inputs, expected.for))
+    .map((expected) => refused('spec/expects', `the policy declares no input ${expected.for}`)),
   ...Object.entries(spec.parameters).flatMap(([name, declared]) => defaultProblems(declared, name)),
 ];
 

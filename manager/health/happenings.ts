@@ -107,13 +107,16 @@ function ofCheck(node: string, report: CheckReport, was: string | undefined): Ha
   ];
 }
 
+/** Alarms about what is served all the same. */
+const mild = new Set(['directory-missing']);
+
 function ofAlarm(node: string, report: AlarmReport, before: string | undefined): Happening[] {
   const { active, subject, message, code } = report;
   if (active ? message === before : before === undefined) return [];
   return [
     {
       type: active ? 'alarm.raised' : 'alarm.cleared',
-      severity: active ? 'error' : 'info',
+      severity: active ? (mild.has(code) ? 'warning' : 'error') : 'info',
       node,
       subject,
       message,

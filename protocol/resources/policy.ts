@@ -138,6 +138,19 @@ export const PolicySpec = Strict({
       description: 'Made before the service starts: temporary and log folders',
     },
   ),
+  expects: Type.Optional(
+    Type.Array(
+      Strict({
+        for: Type.Union([Identifier], { description: 'An input' }),
+        directory: Type.Union([Identifier], { description: 'The field of its items that names a directory' }),
+      }),
+      {
+        maxItems: 16,
+        description:
+          'What should lie on a node and is not made: what is missing is a warning, and holds nothing back',
+      },
+    ),
+  ),
   validate: Type.Optional(
     Strict({
       run: Command,
