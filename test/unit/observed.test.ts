@@ -295,6 +295,22 @@ describe('[2.8] what a node says again', () => {
     ]);
   });
 
+  it('of drift names the files as `render` shows them', () => {
+    const messages: string[] = [];
+    observed = createObserved({ clock, emit: ({ message }) => messages.push(message), headsOf: () => heads });
+    const drift = (...paths: string[]): Report => ({
+      ...base('one'),
+      ...{ type: 'drift', unit: 'web-nginx', action: 'repaired' },
+      diffs: paths.map((path) => ({ path, change: 'modified', diff: '' })),
+    });
+    observed.report('a', drift('sites/180.conf'));
+    observed.report('a', drift('1', '2', '3', '4', '5', '6', '7'));
+    expect(messages).toEqual([
+      'sites/180.conf of web-nginx was not as declared: put back',
+      '1, 2, 3, 4, 5 and 2 more of web-nginx were not as declared: put back',
+    ]);
+  });
+
   it('of a daemon that died is an event each time, and never because a report is said again', () => {
     observed.status('a', status('one'));
     for (const restarted of ['nginx', 'nginx', undefined])
