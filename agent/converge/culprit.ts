@@ -9,36 +9,38 @@ export interface Accusation {
   wanted: Wanted;
   trees: Pick<Trees, 'place'>;
   /** The same tree with the text of every file. */
-  complete: () => Wanted;
+  complete: () => Promise<Wanted>;
 }
 
 /** The keys of the items that are meant; none when nobody can tell. */
-export type FindCulprits = (accusation: Accusation) => string[];
+export type FindCulprits = (accusation: Accusation) => Promise<string[]>;
 
-export const findCulprits: FindCulprits = (accusation) => {
-  const named = byLine(accusation);
+export const findCulprits: FindCulprits = async (accusation) => {
+  const named = await byLine(accusation);
   if (named.length > 0) return named;
   const { message, wanted, complete } = accusation;
   const changed = quotedItems(message, wanted.rendered.files);
-  return changed.length > 0 ? changed : quotedItems(message, complete().rendered.files);
+  return changed.length > 0 ? changed : quotedItems(message, (await complete()).rendered.files);
 };
 
 /** The last place that is named and belongs to an item: warnings come before the error. */
-function byLine({ message, wanted, trees, complete }: Accusation): string[] {
+async function byLine({ message, wanted, trees, complete }: Accusation): Promise<string[]> {
   const { culprit } = wanted.validate ?? {};
   if (!culprit) return [];
   const flags = culprit.flags.includes('g') ? culprit.flags : `${culprit.flags}g`;
   const { digest } = wanted.manifest;
   const files = new Map(wanted.rendered.files.map((file) => [trees.place(file, digest), file]));
-  const items = [...message.matchAll(new RegExp(culprit.source, flags))].flatMap(({ groups }) => {
+  const places = [...message.matchAll(new RegExp(culprit.source, flags))];
+  for (const { groups } of places.reverse()) {
     const file = files.get(groups?.file ?? '');
-    return file ? (itemAt(file, Number(groups?.line), complete) ?? []) : [];
-  });
-  return items.slice(-1);
+    const item = file && (await itemAt(file, Number(groups?.line), complete));
+    if (item !== undefined) return [item];
+  }
+  return [];
 }
 
-function itemAt(file: RenderedFile, line: number, complete: () => Wanted): string | undefined {
+async function itemAt(file: RenderedFile, line: number, complete: Accusation['complete']) {
   if (file.text !== null) return spansAt(file, line);
-  const whole = complete().rendered.files.find(({ path }) => path === file.path);
+  const whole = (await complete()).rendered.files.find(({ path }) => path === file.path);
   return whole && spansAt(whole, line);
 }

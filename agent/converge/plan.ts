@@ -63,7 +63,7 @@ export async function planPass(pass: Pass, wanted: Wanted): Promise<Plan> {
     died,
     redefined: isRedefined(pass, wanted),
   });
-  const complete = active !== null && drift.length > 0 ? withTexts(pass, active, drift) : wanted;
+  const complete = active !== null && drift.length > 0 ? await withTexts(pass, active, drift) : wanted;
   return { ...todo, wanted: complete, active, drift, died };
 }
 
@@ -105,7 +105,7 @@ const driftOf = ({ unit }: Pass, active: Manifest): Promise<Expected[]> =>
   unit.disk.differing(unit.trees.expected(active), { contents: unit.contents });
 
 /** Files that are wrong on the disk are rendered again, since their bytes are needed. */
-function withTexts(pass: Pass, active: Manifest, drift: readonly Expected[]): Wanted {
+function withTexts(pass: Pass, active: Manifest, drift: readonly Expected[]): Promise<Wanted> {
   const wrong = new Set(drift.map(({ path }) => path));
   const previous = new Map([...previousOf(active)].filter(([path]) => !wrong.has(path)));
   return pass.unit.renderer.wanted(previous, versionsHeld(pass));

@@ -61,7 +61,7 @@ async function itemsToBlame(
   message: string,
 ): Promise<Map<string, string>> {
   const { unit, tools } = pass;
-  const accused = tools.findCulprits({
+  const accused = await tools.findCulprits({
     message,
     wanted: refused,
     trees: unit.trees,

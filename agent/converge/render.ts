@@ -17,7 +17,8 @@ import type {
   ResolvedValidate,
 } from '../../common/render/resolved.ts';
 import { createTemplates } from '../../common/render/templates.ts';
-import { renderUnit } from '../../common/render/unit.ts';
+import { renderSteps } from '../../common/render/unit.ts';
+import { atOnce, inSlices } from '../../common/slices.ts';
 import { milliseconds } from '../../common/units.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import { canonical, type ResourceOf } from '../../protocol/resource.ts';
@@ -55,9 +56,10 @@ export interface Renderer {
   /**
    * @param previous what is right on the disk already, and need not be rendered again
    * @param as versions to take instead of those that count
+   * What arrives while it renders counts the next time.
    * @throws EvenkeelError render-failed or paths-differ
    */
-  wanted(previous: Previous, as?: Versions): Wanted;
+  wanted(previous: Previous, as?: Versions): Promise<Wanted>;
   /** What has changed since the unit was last good and is not held back, as far as it matters to the unit. */
   suspects(): Suspects;
   /** How many items the unit has. */
@@ -80,6 +82,9 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
   let as = NONE;
   let fed: { inputs: string; items: UnitItems } | undefined;
   let last: { previous: Previous; wanted: Wanted } | undefined;
+  let news = false;
+  /** One render at a time: a plan that is asked for must not change the items below a pass. */
+  let queue: Promise<unknown> = Promise.resolve();
 
   const version = (key: string): Item | null => (as.has(key) ? (as.get(key) ?? null) : memory.effective(key));
   const templates = createTemplates(
@@ -95,16 +100,21 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
     const gone = memory.held().map(({ kind, name }) => `${kind}/${name}`);
     return [...new Set([...present, ...gone.filter((key) => kinds.has(split(key)[0] as never))])];
   };
-  const itemsFor = ({ inputs }: PolicySpec): UnitItems => {
+  /** The items as they are now, all of them where the inputs are new; what changes meanwhile is dirty again. */
+  function* gather({ inputs }: PolicySpec): Generator<undefined, UnitItems> {
     const text = canonical(inputs);
     if (fed?.inputs !== text) {
-      const items = keysOf(inputs).flatMap((key) => memory.effective(key) ?? []);
-      fed = { inputs: text, items: createUnitItems(inputs, items) };
+      fed = { inputs: text, items: createUnitItems(inputs) };
+      dirty.clear();
+      for (const key of keysOf(inputs)) dirty.add(key);
     }
-    for (const key of dirty) feed(fed.items, key, memory.effective(key));
-    dirty.clear();
+    for (const key of dirty) {
+      dirty.delete(key);
+      feed(fed.items, key, memory.effective(key));
+      yield;
+    }
     return fed.items;
-  };
+  }
   const inputsNow = (): UnitInputs => {
     const policy = version(own.policy) as ItemOf<'Policy'> | null;
     const self = version(own.node) as ItemOf<'Node'> | null;
@@ -117,36 +127,49 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
         `the resource says ${canonical(self.spec.paths)}, the box ${canonical(paths)}`,
       );
     const cluster = (version(own.cluster) as ItemOf<'Cluster'> | null) ?? undefined;
-    return { policy, node: self, cluster, templates, items: itemsFor(policy.spec) };
+    return { policy, node: self, cluster, templates, items: atOnce(gather(policy.spec)) };
   };
   const tried = (): Versions =>
     new Map([...memory.changed()].filter(([key]) => !as.has(key) && !memory.isHeld(key)));
-  const render = (previous: Previous): Wanted => {
+  /** What counts is taken down before the first slice: inputs, templates, and which versions are being tried. */
+  const render = async (previous: Previous, versions: Versions): Promise<Wanted> => {
+    as = versions;
+    const policy = version(own.policy) as ItemOf<'Policy'> | null;
+    as = NONE;
+    if (policy) await inSlices(gather(policy.spec));
+    as = versions;
     const inputs = inputsNow();
-    const replaced = [...as.keys()];
-    for (const key of replaced) feed(inputs.items, key, version(key));
+    const trying = tried();
+    for (const key of versions.keys()) feed(inputs.items, key, version(key));
     try {
-      return { ...resolved(inputs, renderUnit(inputs, previous)), tried: tried() };
+      const steps = renderSteps(inputs, previous);
+      const first = steps.next();
+      as = NONE;
+      const rendered = first.done ? first.value : await inSlices(steps);
+      return { ...resolved(inputs, rendered), tried: trying };
     } finally {
-      for (const key of replaced) feed(inputs.items, key, memory.effective(key));
+      as = NONE;
+      for (const key of versions.keys()) feed(inputs.items, key, memory.effective(key));
     }
+  };
+  const wanted = async (previous: Previous, versions: Versions): Promise<Wanted> => {
+    if (versions.size === 0 && last?.previous === previous) return last.wanted;
+    news = false;
+    const made = await render(previous, versions);
+    if (versions.size === 0 && !news) last = { previous, wanted: made };
+    return made;
   };
   const policyNow = () => memory.effective(own.policy) as ItemOf<'Policy'> | null;
   return {
     look: (keys) => {
       for (const key of keys) dirty.add(key);
       last = undefined;
+      news = true;
     },
     wanted: (previous, versions = NONE) => {
-      if (versions.size === 0 && last?.previous === previous) return last.wanted;
-      as = versions;
-      try {
-        const wanted = render(previous);
-        if (versions.size === 0) last = { previous, wanted };
-        return wanted;
-      } finally {
-        as = NONE;
-      }
+      const turn = queue.then(() => wanted(previous, versions));
+      queue = turn.catch(() => undefined);
+      return turn;
     },
     suspects: () => {
       const keys = [...memory.changed().keys()].filter((key) => !memory.isHeld(key));

@@ -12,7 +12,7 @@ export async function render(pass: Pass): Promise<Wanted> {
   const previous = previousOf(await activeManifest(trees));
   for (;;) {
     try {
-      return renderer.wanted(previous, versionsHeld(pass));
+      return await renderer.wanted(previous, versionsHeld(pass));
     } catch (err) {
       if (!(err instanceof EvenkeelError) || err.code !== 'render-failed' || !blame(pass, err)) throw err;
     }

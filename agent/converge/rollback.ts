@@ -59,7 +59,7 @@ export async function rollBack(pass: Pass, plan: Plan, failure: unknown): Promis
 /** Every byte is rendered and compared with the disk: a good tree that was edited by hand meanwhile is good no more. */
 async function serveAgain(pass: Pass): Promise<void> {
   const { unit } = pass;
-  const wanted = unit.renderer.wanted(new Map());
+  const wanted = await unit.renderer.wanted(new Map());
   const active = await activeManifest(unit.trees);
   const back: Plan = { wanted, active, drift: [], died: false, tree: true, load: true, verify: true };
   await pass.step('stage', () => stage(pass, wanted));

@@ -1,6 +1,7 @@
 /** What this box should be, from its own disk: with no manager in reach it starts from here and keeps the box as it was. */
 import type { Log } from '../../common/log.ts';
 import type { Item } from '../../common/render/rendered.ts';
+import { inSlices } from '../../common/slices.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { ScopeName } from '../../protocol/messages.ts';
 import { canonical, type Kind, keyOf } from '../../protocol/resource.ts';
@@ -81,20 +82,25 @@ export function createDesired({ folder, log }: { folder: string; log: Log }): De
   const dropNow = (scope: ScopeName): string[] =>
     witnessed([...scopes.items(scope)].map(keyOf), () => scopes.drop(scope));
 
-  const replay = (record: LogRecord): void => {
-    if (record.t === 'scope') take(scopes.judge(record.scope, record));
+  const replay = async (record: LogRecord): Promise<void> => {
+    if (record.t === 'scope') take(await inSlices(scopes.judge(record.scope, record)));
     else if (record.t === 'drop') dropNow(record.scope);
     else if (record.t === 'forget') units.delete(record.unit);
     else unit(record.unit).load(record);
   };
   /** The scopes first: what a unit remembers is judged against them. */
-  function* everything(): Iterable<LogRecord> {
+  function* everything(): Generator<undefined, LogRecord[]> {
+    const records: LogRecord[] = [];
     for (const scope of scopes.names()) {
       const stand = scopes.stand(scope);
-      if (stand)
-        yield { t: 'scope', scope, ...stand, snapshot: true, changes: [...scopes.items(scope)].map(putOf) };
+      const changes: ReturnType<typeof putOf>[] = [];
+      for (const item of scopes.items(scope)) {
+        changes.push(putOf(item));
+        yield;
+      }
+      if (stand) records.push({ t: 'scope', scope, ...stand, snapshot: true, changes });
     }
-    for (const memory of units.values()) yield memory.record();
+    return [...records, ...[...units.values()].map((memory) => memory.record())];
   }
   const keep = async (record: LogRecord) => {
     await file.append(record);
@@ -102,7 +108,7 @@ export function createDesired({ folder, log }: { folder: string; log: Log }): De
   };
   const compactLater = () =>
     void inTurn(async () => {
-      if (file.isLong()) await file.compact(everything());
+      if (file.isLong()) await file.compact(await inSlices(everything()));
     }).catch((err: unknown) => log.error({ err: messageOf(err) }, 'desired state was not compacted'));
   /** One at a time: what is judged must still hold when it is written. */
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -116,7 +122,7 @@ export function createDesired({ folder, log }: { folder: string; log: Log }): De
     });
   const load = async () => {
     try {
-      for (const record of await file.load()) replay(record as LogRecord);
+      for (const record of await file.load()) await replay(record as LogRecord);
     } catch (err) {
       const known = err instanceof EvenkeelError && ['store-damaged', 'digest-mismatch'].includes(err.code);
       if (!known) throw err;
@@ -140,7 +146,7 @@ export function createDesired({ folder, log }: { folder: string; log: Log }): De
     preview: (scope, update) => scopes.preview(scope, update),
     apply: (scope, update) =>
       inTurn(async () => {
-        const judged = scopes.judge(scope, update);
+        const judged = await inSlices(scopes.judge(scope, update));
         await keep({ t: 'scope', scope, ...update });
         return take(judged);
       }),

@@ -30,8 +30,8 @@ export interface Scopes {
   names(): ScopeName[];
   stand(scope: ScopeName): Stand | null;
   preview(scope: ScopeName, update: ScopeUpdate): Record<string, Shrinkage>;
-  /** @throws EvenkeelError digest-mismatch */
-  judge(scope: ScopeName, update: ScopeUpdate): Judged;
+  /** In steps of a change each, between which nothing else may be taken. @throws EvenkeelError digest-mismatch */
+  judge(scope: ScopeName, update: ScopeUpdate): Generator<undefined, Judged>;
   /** Says which resources are another version now than before, or gone. */
   take(judged: Judged): string[];
   drop(scope: ScopeName): string[];
@@ -69,7 +69,7 @@ export function createScopes(): Scopes {
     const gone = snapshot ? items.keys() : changes.map(keyOf);
     return [...new Set(gone)].filter((key) => items.has(key) && !named.has(key));
   };
-  const judge = (name: ScopeName, update: ScopeUpdate): Judged => {
+  function* judge(name: ScopeName, update: ScopeUpdate): Generator<undefined, Judged> {
     const scope = scopeOf(name);
     const sum = createScopeSum(scope.stand.digest);
     const leaving = leavingOf(scope, update);
@@ -79,6 +79,7 @@ export function createScopes(): Scopes {
       if (change.op !== 'put') continue;
       const key = keyOf(change);
       puts.set(key, known(key, change.digest) ?? itemIn(change));
+      yield;
     }
     for (const key of [...leaving, ...puts.keys()]) {
       const before = scope.items.get(key);
@@ -86,16 +87,19 @@ export function createScopes(): Scopes {
       if (before) sum.remove(before.kind, before.name, before.digest);
       if (after) sum.add(after.kind, after.name, after.digest);
       size += (after ? 1 : 0) - (before ? 1 : 0);
+      yield;
     }
     const { epoch, rev, count, digest } = update;
     if (sum.hex() !== digest || size !== count)
       throw new EvenkeelError('digest-mismatch', `${name} at revision ${rev} does not add up`);
     return { scope: name, stand: { epoch, rev, count, digest }, puts: [...puts.values()], leaving };
-  };
+  }
   const show = (key: string): boolean => {
     const [kind, name] = split(key);
-    const holders = [...scopes.values()].filter(({ items }) => items.has(key));
-    const item = holders.sort((a, b) => further(b.stand, a.stand))[0]?.items.get(key);
+    let holder: Scope | undefined;
+    for (const scope of scopes.values())
+      if (scope.items.has(key) && (!holder || further(scope.stand, holder.stand) > 0)) holder = scope;
+    const item = holder?.items.get(key);
     const shown = visible.get(kind) ?? new Map<string, Item>();
     visible.set(kind, shown);
     const changed = shown.get(name)?.digest !== item?.digest;

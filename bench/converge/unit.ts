@@ -4,9 +4,10 @@
  */
 
 import { join } from 'node:path';
-import { createRenderer, type Renderer } from '../../agent/converge/render.ts';
+import { createRenderer, type Renderer, type Wanted } from '../../agent/converge/render.ts';
 import { createDesired, type Desired } from '../../agent/state/desired.ts';
 import { createDisk, type Disk } from '../../agent/state/disk.ts';
+import type { Versions } from '../../agent/state/memory.ts';
 import { openRecord, type RecordFile } from '../../agent/state/record.ts';
 import { createTrees, type Manifest, type Trees } from '../../agent/state/trees.ts';
 import { createScopeSum, sha256 } from '../../common/digest.ts';
@@ -25,6 +26,8 @@ export interface UnitUnderTest {
   receive(site: ResourceOf<'Site'>): Promise<void>;
   /** Render, plan, stage, activate. Returns the active tree's manifest. */
   converge(): Promise<Manifest>;
+  /** It serves: what was tried is good. The agent does this when the daemon has loaded the tree. */
+  settle(): Promise<void>;
   /** What a minute's sweep does. */
   sweep(manifest: Manifest): Promise<number>;
   close(): Promise<void>;
@@ -59,6 +62,7 @@ export async function openUnit(
   await desired.apply(SCOPE, { ...stand(), snapshot: true, changes: [...known.values()] });
   const trees = createTrees({ folder: unitFolder });
   const renderer = createRenderer({ unit: UNIT, node: NODE, paths, desired });
+  let tried: Versions = new Map();
   const parts = { desired, renderer, trees, disk: createDisk(), record: await openRecord(unitFolder) };
   return {
     trees,
@@ -71,7 +75,12 @@ export async function openUnit(
       rev += 1;
       renderer.look(await desired.apply(SCOPE, { ...stand(), snapshot: false, changes: [change] }));
     },
-    converge: () => converge(parts),
+    converge: async () => {
+      const wanted = await converge(parts);
+      tried = wanted.tried;
+      return wanted.manifest;
+    },
+    settle: () => desired.settle(UNIT, tried),
     sweep: async (manifest) => (await parts.disk.differing(trees.expected(manifest))).length,
     close: stop,
   };
@@ -82,11 +91,12 @@ function changeOf({ kind, name, spec }: Resource) {
   return { op: 'put' as const, kind, name, body, digest: sha256(body) };
 }
 
-async function converge({ renderer, trees, disk, record }: Parts): Promise<Manifest> {
+async function converge({ renderer, trees, disk, record }: Parts): Promise<Wanted> {
   const active = await trees.active();
   const before = active === null ? null : await trees.manifest(active);
   const previous: Previous = new Map(before?.files.map((file) => [file.path, file]));
-  const { rendered, manifest } = renderer.wanted(previous);
+  const wanted = await renderer.wanted(previous);
+  const { rendered, manifest } = wanted;
   if (before && (await disk.differing(trees.expected(before))).length > 0)
     throw new Error('the disk was touched');
   const texts = rendered.files.flatMap(({ spans: _, text, ...file }) =>
@@ -95,5 +105,5 @@ async function converge({ renderer, trees, disk, record }: Parts): Promise<Manif
   await trees.stage(manifest, texts);
   await record.write({ wanted: manifest.digest });
   await trees.activate(manifest.digest);
-  return manifest;
+  return wanted;
 }

@@ -6,6 +6,7 @@ import type { PolicyFile } from '../../protocol/resources/policy.ts';
 import type { TemplateSpec } from '../../protocol/resources/template.ts';
 import { RelativePath } from '../../protocol/values.ts';
 import { sha256 } from '../digest.ts';
+import { atOnce } from '../slices.ts';
 import { nodeContext, unitContext } from './context.ts';
 import type { Item } from './item.ts';
 import { createUnitItems, type Group, itemOf } from './items.ts';
@@ -25,21 +26,36 @@ type LiveFile = RenderedFile & { for: string };
  * Renders a unit. A live file that `previous` has under the same key is named and not rendered again.
  * @throws EvenkeelError render-failed; each of its problems that one item causes has that item's key as `path`
  */
-export function renderUnit(inputs: UnitInputs, previous: Previous = new Map()): RenderedUnit {
+export const renderUnit = (inputs: UnitInputs, previous: Previous = new Map()): RenderedUnit =>
+  atOnce(renderSteps(inputs, previous));
+
+/**
+ * The same in steps of an item each, for who has other things to do meanwhile. Templates are looked up in the first
+ * step; the items are those of the last, and nobody may change them before it.
+ */
+export function* renderSteps(
+  inputs: UnitInputs,
+  previous: Previous = new Map(),
+): Generator<undefined, RenderedUnit> {
   const { policy } = inputs;
   const fixed = nodeContext(policy, inputs.node, inputs.cluster);
   const failures: Problem[] = [];
-  const live = policy.spec.files.flatMap((file) =>
-    file.for === undefined ? [] : liveFiles(inputs, { ...file, for: file.for }, fixed, previous, failures),
+  const templates = new Map(
+    policy.spec.files.map(({ template }) => [template, inputs.templates.get(template)] as const),
   );
+  const given = { ...inputs, templates: { get: (name: string) => templates.get(name) as Template } };
+  const live: LiveFile[] = [];
+  for (const file of policy.spec.files)
+    if (file.for !== undefined)
+      live.push(...(yield* liveFiles(given, { ...file, for: file.for }, fixed, previous, failures)));
   live.sort(byPath);
-  const drafts = ownDrafts(inputs, fixed, live, failures);
+  const drafts = ownDrafts(given, fixed, live, failures);
   refuse(policy.name, failures);
   const digest = digestOf([...live, ...drafts]);
   const files = [...live.map(({ for: _, ...file }) => file), ...drafts.map((draft) => named(draft, digest))];
   files.sort(byPath);
   refuseTwins(policy.name, files);
-  return { unit: policy.name, digest, files, context: unitContext(fixed, inputs, live, digest) };
+  return { unit: policy.name, digest, files, context: unitContext(fixed, given, live, digest) };
 }
 
 /** Inputs from plain resources, for a render without a past. */
@@ -62,35 +78,40 @@ export const failedItems = (error: EvenkeelError): string[] =>
 
 // --- live files ----------------------------------------------------------------------------------------------
 
-function liveFiles(
+function* liveFiles(
   { templates, items }: UnitInputs,
   file: PolicyFile & { for: string },
   fixed: NodeContext,
   previous: Previous,
   failures: Problem[],
-): LiveFile[] {
+): Generator<undefined, LiveFile[]> {
   const template = templates.get(file.template);
   const base = sha256(`${template.digest}\n${canonical(fixed)}`).slice(0, 32);
   const renderItem = (item: Item) =>
     attempt(template, file.template, { ...fixed, ...visible(item) }, keyOf(item), failures);
   const placed = { live: true, for: file.for, ...placementOf(file) };
-  return items
-    .input(file.for)
-    .groups(file.shards)
-    .map((group) => {
-      const path = pathOf(file, group.label);
-      const key = base + group.digest.slice(0, 32);
-      const before = previous.get(path);
-      if (before?.key === key)
-        return { path, ...placed, name: before.name, key, hash: before.hash, text: null, spans: [] };
-      const { text, spans } = renderGroup(group, base, renderItem);
-      const hash = sha256(text);
-      return { path, ...placed, name: contentName(path, hash), key, hash, text, spans };
-    });
+  const files: LiveFile[] = [];
+  for (const group of items.input(file.for).groups(file.shards)) {
+    const path = pathOf(file, group.label);
+    const key = base + group.digest.slice(0, 32);
+    const before = previous.get(path);
+    if (before?.key === key) {
+      files.push({ path, ...placed, name: before.name, key, hash: before.hash, text: null, spans: [] });
+      continue;
+    }
+    const { text, spans } = yield* renderGroup(group, base, renderItem);
+    const hash = sha256(text);
+    files.push({ path, ...placed, name: contentName(path, hash), key, hash, text, spans });
+  }
+  return files;
 }
 
 /** The items of a file one after the other, with the lines of each. */
-function renderGroup({ items, kept }: Group, base: string, renderItem: (item: Item) => string) {
+function* renderGroup(
+  { items, kept }: Group,
+  base: string,
+  renderItem: (item: Item) => string,
+): Generator<undefined, { text: string; spans: Span[] }> {
   const spans: Span[] = [];
   const texts: string[] = [];
   let line = 1;
@@ -103,6 +124,7 @@ function renderGroup({ items, kept }: Group, base: string, renderItem: (item: It
     if (lines > 0) spans.push({ item: keyOf(item), from: line, to: line + lines - 1 });
     texts.push(text);
     line += lines;
+    yield;
   }
   return { text: texts.join(''), spans };
 }

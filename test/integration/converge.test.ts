@@ -72,7 +72,7 @@ describe('a unit', () => {
 
 describe.each([
   ['found by the checker’s words', undefined],
-  ['found by bisection, since nobody can read the words', () => []],
+  ['found by bisection, since nobody can read the words', async () => []],
 ])('a bad item, %s,', (_, culprits) => {
   const parts = culprits ? { culprits } : {};
 
