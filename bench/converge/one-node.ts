@@ -48,6 +48,7 @@ export async function measureNode(bench: Bench, size: Size): Promise<Measured> {
     const files = await filesOf(unit, manifest);
     await addFirst(bench, size, firsts, files);
     await addSweep(bench, size, unit, manifest);
+    await unit.settle();
     return { files, changed: await measureChanges(bench, size, unit) };
   } finally {
     await unit.close();
@@ -115,6 +116,7 @@ async function measureChanges(bench: Bench, { sites, layout }: Size, unit: UnitU
       await unit.receive(site);
       await unit.converge();
     });
+    await unit.settle();
     if (turn > WARM_UP) values.push(ms);
   }
   return values;
