@@ -66,7 +66,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
   const { state, run } = config.paths;
   const desired = createDesired({ folder: state, log });
   const executables = createExecutables(config.executables);
-  const runCheck = createRunCheck({ clock, mayRun: executables.allows });
+  const runCheck = createRunCheck({ clock, resolve: executables.resolve });
   const handlers: LinkHandlers = {
     applied: (keys) => {
       units.applied(keys);

@@ -7,6 +7,8 @@ import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 
 const PAUSE_MS = 20;
 const PATIENCE_MS = 1_000;
+/** A turn takes no longer than a question; an agent for which it did was stopped, and that time does not count. */
+const LONGEST_TURN_MS = 2 * PATIENCE_MS;
 const MOST_BYTES = 64 * 1024;
 
 export interface Patience {
@@ -24,10 +26,17 @@ export async function awaitLoaded(
   loaded: ResolvedLoaded,
   { deadline, steady, isAlive, clock, signal }: Patience,
 ): Promise<void> {
-  const end = clock.monotonic() + deadline;
+  let end = clock.monotonic() + deadline;
   let since: number | null = null;
+  let turnAt = clock.monotonic();
   for (;;) {
     const shown = await ask(loaded).catch((err: unknown) => `no answer (${messageOf(err)})`);
+    const turn = clock.monotonic() - turnAt;
+    if (turn > LONGEST_TURN_MS) {
+      end += turn;
+      since = null;
+    }
+    turnAt += turn;
     since = shown.includes(loaded.expect) ? (since ?? clock.monotonic()) : null;
     if (since !== null && clock.monotonic() - since >= steady) return;
     if (signal.aborted || clock.monotonic() >= end)

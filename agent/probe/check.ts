@@ -5,19 +5,19 @@ import { checkCommand } from './command.ts';
 import { checkHttp } from './http.ts';
 import { createMountCheck, type MountCheck } from './mount.ts';
 import { checkProcess } from './process.ts';
-import { type CheckResult, failed, withinTime } from './result.ts';
+import { type CheckResult, withinTime } from './result.ts';
 import { checkTcp } from './tcp.ts';
 
 export type RunCheck = (check: ResolvedCheck, options: { signal: AbortSignal }) => Promise<CheckResult>;
 
 export interface RunCheckOptions {
   clock: Clock;
-  /** Whether the box's own list lets this executable run. */
-  mayRun: (executable: string) => boolean;
+  /** The command with the absolute path that the box's own list gives it. @throws when it is not on the list */
+  resolve: (command: readonly string[]) => string[];
   mount?: MountCheck;
 }
 
-export function createRunCheck({ clock, mayRun, mount = createMountCheck() }: RunCheckOptions): RunCheck {
+export function createRunCheck({ clock, resolve, mount = createMountCheck() }: RunCheckOptions): RunCheck {
   const attempt = async (target: ResolvedCheck, signal: AbortSignal): Promise<CheckResult> => {
     switch (target.type) {
       case 'tcp':
@@ -30,9 +30,7 @@ export function createRunCheck({ clock, mayRun, mount = createMountCheck() }: Ru
       case 'mount':
         return mount(target, signal);
       case 'command':
-        return mayRun(target.run[0] ?? '')
-          ? checkCommand(target, signal)
-          : failed(`${target.run[0]} is not on the list of executables that this box allows`);
+        return checkCommand({ run: resolve(target.run) }, signal);
     }
   };
   return (check, { signal }) =>

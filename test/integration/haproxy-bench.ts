@@ -103,7 +103,7 @@ export async function createBench({ decide, running = true, send }: BenchOptions
     resource('Node', name, { roles: ['web'], address: nodes.addresses[index] }),
   );
   const reports: PoolReportBody[] = [];
-  const runCheck = createRunCheck({ clock: systemClock, mayRun: () => false });
+  const runCheck = createRunCheck({ clock: systemClock, resolve: (command) => [...command] });
   const probes = createProbes({ clock: systemClock, log, runCheck });
   const balance = createBalance({
     driver: haproxy.driver,

@@ -35,7 +35,7 @@ const run = (more: { ca?: string; host?: string; body?: RegExp }) => {
   const timing = { name: 'https', interval: 1000, timeout: 2000, fall: 2, rise: 3 };
   const target = { address: '127.0.0.1', port, path: '/', status: [200] };
   const check: ResolvedCheck = { ...timing, type: 'https', ...target, ...more };
-  const runCheck = createRunCheck({ clock: systemClock, mayRun: () => false });
+  const runCheck = createRunCheck({ clock: systemClock, resolve: (command) => [...command] });
   return runCheck(check, { signal: new AbortController().signal });
 };
 

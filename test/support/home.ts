@@ -58,7 +58,7 @@ export async function startUnits(folder: string, parts: Parts, report: (body: Co
   await mkdir(paths.state, { recursive: true });
   const desired = createDesired({ folder: paths.state, log });
   const closeDesired = await desired.start();
-  const runCheck = createRunCheck({ clock, mayRun: () => true });
+  const runCheck = createRunCheck({ clock, resolve: (command) => [...command] });
   const units = createUnits({
     node: NODE,
     config: { paths, places: [join(folder, 'etc')] },

@@ -7,6 +7,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createExecutables } from '../../agent/drivers/executables.ts';
 import { createRunCheck, type RunCheck } from '../../agent/probe/check.ts';
 import { createMountCheck } from '../../agent/probe/mount.ts';
 import { createProbes } from '../../agent/probe/probes.ts';
@@ -20,7 +21,7 @@ import { until } from '../support/until.ts';
 const log = createLog('test', 'silent');
 const timing = { name: 'check', interval: 1000, timeout: 500, fall: 2, rise: 3 };
 const never = new AbortController().signal;
-const runCheck = createRunCheck({ clock: systemClock, mayRun: () => true });
+const runCheck = createRunCheck({ clock: systemClock, resolve: (command) => [...command] });
 const run = (check: ResolvedCheck, how: RunCheck = runCheck) => how(check, { signal: never });
 
 let folder: string;
@@ -174,10 +175,17 @@ describe('[2.7] the command check', () => {
 
   it('is not run when the executable is not on the list of the box', async () => {
     const made = join(folder, 'made');
-    const listed = createRunCheck({ clock: systemClock, mayRun: (executable) => executable === 'true' });
+    const { resolve } = createExecutables({ true: '/bin/true' });
+    const listed = createRunCheck({ clock: systemClock, resolve });
     expect(await run(command(['true']), listed)).toMatchObject({ ok: true });
     expect(await run(command(['touch', made]), listed)).toMatchObject({ ok: false });
     await expect(readFile(made)).rejects.toThrow('ENOENT');
+  });
+
+  it('runs what the list of the box means by a name, and not what else has it', async () => {
+    const { resolve } = createExecutables({ true: '/bin/false' });
+    const listed = createRunCheck({ clock: systemClock, resolve });
+    expect(await run(command(['true']), listed)).toMatchObject({ ok: false });
   });
 });
 
@@ -197,7 +205,7 @@ describe('[2.7] the mount check', () => {
   it('that hangs fails in time, and what hung is gone', async () => {
     const pid = join(folder, 'pid');
     const hang = createMountCheck(['sh', '-c', `echo $$ > ${pid}; exec sleep 60`]);
-    const hanging = createRunCheck({ clock: systemClock, mayRun: () => true, mount: hang });
+    const hanging = createRunCheck({ clock: systemClock, resolve: (command) => [...command], mount: hang });
     const began = performance.now();
     expect(await run(mounted('/proc', 300), hanging)).toEqual({
       ok: false,
@@ -218,7 +226,7 @@ describe('[2.7] the mount check', () => {
       sent += 1;
       return { ended: new Promise(() => {}), gone };
     });
-    const stuck = createRunCheck({ clock: systemClock, mayRun: () => true, mount });
+    const stuck = createRunCheck({ clock: systemClock, resolve: (command) => [...command], mount });
     await run(mounted('/proc', 50), stuck);
     expect(await run(mounted('/proc', 50), stuck)).toEqual({
       ok: false,
