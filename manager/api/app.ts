@@ -88,7 +88,7 @@ async function build(options: ApiOptions): Promise<FastifyInstance> {
     forceCloseConnections: true,
   }) as unknown as FastifyInstance;
   const events = eventRoutes(options);
-  const changes = createChanges(store);
+  const changes = createChanges(store, options.clock);
   answerProblems(app);
   readBodies(app);
   await setHeaders(app);

@@ -38,8 +38,8 @@ export async function judgeBatch(
   const breathe = createBreath();
   const judge = async (prepared: Prepared): Promise<Verdict> => {
     try {
-      const options = { rules, trial, revision: work.revision, now: clock.now() };
-      const { edits, shrinks, outcomes, warnings } = judgeRequest(draft, prepared, options);
+      const options = { rules, trial, revision: work.revision, now: clock.now(), breathe };
+      const { edits, shrinks, outcomes, warnings } = await judgeRequest(draft, prepared, options);
       pour(trial, draft);
       const { actor, invite } = prepared.request;
       for (const edit of edits) {

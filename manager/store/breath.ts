@@ -2,10 +2,12 @@
 import { setImmediate } from 'node:timers/promises';
 
 /** So many steps are done before others get a turn. */
-const SLICE = 1000;
+const SLICE = 200;
 
-/** Awaited after each step. It costs a turn of the event loop only after so many of them. */
-export function createBreath(): () => Promise<void> | undefined {
+/** Asked after each step; what it returns is awaited. Nothing is returned for most steps, and small work is never interrupted. */
+export type Breath = () => Promise<void> | undefined;
+
+export function createBreath(): Breath {
   let steps = 0;
   return () => {
     steps += 1;

@@ -1,6 +1,7 @@
 /** The catalogue: what is declared, in memory, so that conditions and unique names are judged without the disk. */
 import { claimsOf, type SiteStub, type Stored } from '../../common/view.ts';
 import { type Kind, kindNames } from '../../protocol/resource.ts';
+import type { Breath } from './breath.ts';
 import { createLayerTable, type LayerTable, type WritableTable } from './layer.ts';
 import type { Invite } from './store.ts';
 
@@ -50,15 +51,22 @@ export function stubOf({ name, revision, digest, spec }: Stored<'Site'>): SiteSt
  * Puts and removes resources together: all claims that end are given up before new ones are made, so that two sites
  * may exchange a name in one request. That no two claim the same is for the rules to say.
  */
-export function hold(
+export async function hold(
   catalogue: Catalogue | Draft,
   puts: Entry[],
   removals: { kind: Kind; name: string }[],
-): void {
-  for (const { kind, name } of [...removals, ...puts]) if (kind === 'Site') giveUp(catalogue, name);
+  breathe: Breath = () => undefined,
+): Promise<void> {
+  for (const { kind, name } of [...removals, ...puts]) {
+    if (kind === 'Site') giveUp(catalogue, name);
+    const turn = breathe();
+    if (turn) await turn;
+  }
   for (const { kind, name } of removals) tableOf(catalogue, kind).delete(name);
   for (const entry of puts) {
     tableOf(catalogue, entry.kind).set(entry.name, entry);
+    const turn = breathe();
+    if (turn) await turn;
     if (entry.kind === 'Site')
       for (const claim of claimsOf(entry as SiteStub)) catalogue.domains.set(claim, entry.name);
   }

@@ -3,6 +3,7 @@ import type { Edit, Rules } from '../../common/rules.ts';
 import type { Stored } from '../../common/view.ts';
 import { EvenkeelError, type Problem } from '../../protocol/errors.ts';
 import { type Kind, keyOf } from '../../protocol/resource.ts';
+import type { Breath } from './breath.ts';
 import { type Catalogue, type Draft, type Entry, hold, stubOf, tableOf } from './catalogue.ts';
 import { type Prepared, type PreparedEdit, preparedEdit } from './prepare.ts';
 import type { Outcome, WriteRequest } from './store.ts';
@@ -28,22 +29,20 @@ export interface JudgeOptions {
   revision: number;
   /** Milliseconds since the epoch. */
   now: number;
+  breathe: Breath;
 }
 
 /** @throws EvenkeelError with every problem */
-export function judgeRequest(
+export async function judgeRequest(
   below: Catalogue | Draft,
   { request, edits }: Prepared,
-  { rules, trial, revision, now }: JudgeOptions,
-): Accepted {
+  { rules, trial, revision, now, breathe }: JudgeOptions,
+): Promise<Accepted> {
   const all = [...edits, ...prunedBy(below, request, edits)];
   refuse(duplicates(all));
-  const { changing, outcomes } = compare(below, all, revision);
-  hold(
-    trial,
-    changing.flatMap(entryOf),
-    changing.filter(({ body }) => body === null),
-  );
+  const { changing, outcomes } = await compare(below, all, { start: revision, breathe });
+  const removals = changing.filter(({ body }) => body === null);
+  await hold(trial, changing.flatMap(entryOf), removals, breathe);
   const proposal = { before: below, after: trial, edits: changing.map(({ edit }) => edit) };
   const guarded = rules.guard(proposal, now);
   refuse([
@@ -104,10 +103,16 @@ function duplicates(edits: PreparedEdit[]): Problem[] {
 }
 
 /** What each edit comes to. The same content again is no change and makes no entry. */
-function compare(below: Catalogue | Draft, edits: PreparedEdit[], start: number) {
+async function compare(
+  below: Catalogue | Draft,
+  edits: PreparedEdit[],
+  { start, breathe }: { start: number } & Pick<JudgeOptions, 'breathe'>,
+) {
   const changing: NumberedEdit[] = [];
   const outcomes: Outcome[] = [];
   for (const prepared of edits) {
+    const turn = breathe();
+    if (turn) await turn;
     const { kind, name, digest, body } = prepared;
     const known = below[kind].get(name);
     if (known?.digest === digest || (known === undefined && body === null)) {

@@ -77,7 +77,7 @@ async function loadSmall(queries: Reads, catalogue: Catalogue): Promise<void> {
     const spec: unknown = JSON.parse(body);
     return { kind, name, spec, revision: rev, digest } as Stored;
   });
-  hold(catalogue, entries, []);
+  await hold(catalogue, entries, []);
 }
 
 /** Sites in pages, and of each only what deciders need. */
@@ -98,7 +98,7 @@ async function loadSites(queries: Reads, catalogue: Catalogue): Promise<void> {
       const names = JSON.parse(aliases) as string[];
       return { kind: 'Site', name, revision: rev, digest, aliases: names, defaultServer: isDefault === 1 };
     });
-    hold(catalogue, stubs, []);
+    await hold(catalogue, stubs, []);
     const last = rows.at(-1);
     if (!last || rows.length < PAGE) return;
     after = last.name;

@@ -1,12 +1,27 @@
 /** Carrying out a change: judged, rendered for trial, and then written; a dry run is the same and stops before the write. */
+import type { Clock } from '../../../common/clock.ts';
+import { keyOfEdit } from '../../../common/rules.ts';
+import { EvenkeelError } from '../../../protocol/errors.ts';
+import type { Kind } from '../../../protocol/resource.ts';
 import type { ApplyAnswer } from '../../../protocol/views.ts';
 import type { WriteRequest, WriteResult } from '../../store/store.ts';
 import type { ApiStore } from '../given.ts';
 import { changedOnly, changedWithDiffs, previewOf } from './preview.ts';
 import { type Changed, changesOf, declaredNow } from './proposed.ts';
 import { refuse } from './refuse.ts';
-import { createRenderer } from './render.ts';
+import { createRenderer, type Renderer } from './render.ts';
 import { renderProblems } from './render-check.ts';
+import { createSlices, type Slices } from './slices.ts';
+
+interface Trial {
+  renderer: Renderer;
+  breathe: Slices;
+}
+
+interface Judged {
+  result: WriteResult;
+  changes: Changed[];
+}
 
 export interface Changes {
   /** @throws EvenkeelError with every problem; nothing has changed then */
@@ -16,38 +31,63 @@ export interface Changes {
   dryRun(request: WriteRequest): Promise<ApplyAnswer>;
 }
 
-export function createChanges(store: ApiStore): Changes {
+/** With more edits, or more sites to be rendered for one of them, a change is large. */
+const LARGE = 500;
+const reaching = new Set<Kind>(['Policy', 'Template', 'Node', 'Cluster']);
+
+export function createChanges(store: ApiStore, clock: Clock): Changes {
   const renderer = createRenderer();
+  const large = new Set<string>();
+  const isLarge = ({ edits }: WriteRequest) =>
+    edits.length > LARGE ||
+    (store.total('Site') > LARGE && edits.some((edit) => reaching.has(keyOfEdit(edit).kind)));
+  /** One large change of a caller at a time: whoever sends it again and again fills no memory. @throws EvenkeelError busy */
+  const alone = async <T>(request: WriteRequest, work: () => Promise<T>): Promise<T> => {
+    if (!isLarge(request)) return work();
+    const { actor } = request;
+    if (large.has(actor))
+      throw new EvenkeelError('busy', `a large change of ${actor} is under way already; wait for its answer`);
+    large.add(actor);
+    try {
+      return await work();
+    } finally {
+      large.delete(actor);
+    }
+  };
   /** @throws EvenkeelError with every problem */
-  const judge = async (request: WriteRequest): Promise<{ result: WriteResult; changes: Changed[] }> => {
+  const judge = async (request: WriteRequest, trial: Trial): Promise<Judged> => {
     const result = await store.judge(request);
     const changes = changesOf(request.edits, result);
-    if (changes.length > 0) refuse(await renderProblems(changes, declaredNow(store), renderer));
+    if (changes.length > 0) refuse(await renderProblems(changes, declaredNow(store), trial));
     return { result, changes };
   };
-  const write = async (request: WriteRequest) => {
-    await judge(request);
-    return store.write(request);
-  };
+  const trialNow = (): Trial => ({ renderer, breathe: createSlices(clock) });
+  const write = (request: WriteRequest) =>
+    alone(request, async () => {
+      await judge(request, trialNow());
+      return store.write(request);
+    });
   return {
     write,
     apply: async (request) => {
       const result = await write(request);
       return { ...summaryOf(result), dryRun: false, changes: changedOnly(result), rendered: [] };
     },
-    dryRun: async (request) => {
-      const { result, changes } = await judge(request);
-      const { rendered, warnings } = await previewOf(changes, declaredNow(store), renderer);
-      const summary = summaryOf(result);
-      return {
-        ...summary,
-        revision: store.meta().revision,
-        dryRun: true,
-        changes: await changedWithDiffs(result, changes, store),
-        rendered,
-        warnings: [...summary.warnings, ...warnings],
-      };
-    },
+    dryRun: (request) =>
+      alone(request, async () => {
+        const trial = trialNow();
+        const { result, changes } = await judge(request, trial);
+        const { rendered, warnings } = await previewOf(changes, declaredNow(store), trial);
+        const summary = summaryOf(result);
+        return {
+          ...summary,
+          revision: store.meta().revision,
+          dryRun: true,
+          changes: await changedWithDiffs(result, changes, store),
+          rendered,
+          warnings: [...summary.warnings, ...warnings],
+        };
+      }),
   };
 }
 

@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 import { unifiedDiff } from '../../../common/render/diff.ts';
 import type { Item } from '../../../common/render/item.ts';
 import type { RenderedFile } from '../../../common/render/rendered.ts';
-import { messageOf } from '../../../protocol/errors.ts';
+import { EvenkeelError, messageOf } from '../../../protocol/errors.ts';
 import type { FileDiff } from '../../../protocol/messages.ts';
 import { keyOf, type ResourceOf } from '../../../protocol/resource.ts';
 import type { ApplyAnswer } from '../../../protocol/views.ts';
@@ -13,6 +13,7 @@ import { type Alike, alikeOf, touchedUnits } from './fleet.ts';
 import { type Changed, type Declared, declaredAfter } from './proposed.ts';
 import { type Renderer, takesSites } from './render.ts';
 import { MOST_SITES } from './render-check.ts';
+import type { Slices } from './slices.ts';
 
 type Rendered = ApplyAnswer['rendered'][number];
 type UnitDiff = Rendered['units'][number];
@@ -57,7 +58,7 @@ export interface Preview {
 export async function previewOf(
   changes: readonly Changed[],
   now: Declared,
-  renderer: Renderer,
+  { renderer, breathe }: { renderer: Renderer; breathe: Slices },
 ): Promise<Preview> {
   const after = declaredAfter(now, changes);
   const touched = touchedUnits(changes, after).map(({ policy }) => policy);
@@ -70,13 +71,15 @@ export async function previewOf(
   const budget = { diffs: MOST_DIFFS };
   const units = policies.map((policy) => ({
     role: policy.spec.role,
-    diff: unitDiff(policy, { now, after, renderer, budget, sitesBefore, sitesAfter }),
+    diff: unitDiff(policy, { now, after, renderer, breathe, budget, sitesBefore, sitesAfter }),
   }));
-  const rendered = kinds.slice(0, MOST_KINDS).flatMap((kind) => {
-    const own = units.filter(({ role }) => kind.node.spec.roles.includes(role));
-    const diffs = own.map(({ diff }) => diff(kind)).filter(({ files, error }) => files.length > 0 || error);
-    return diffs.length > 0 ? [{ node: kind.node.name, alike: kind.names.slice(1), units: diffs }] : [];
-  });
+  const rendered: Rendered[] = [];
+  for (const kind of kinds.slice(0, MOST_KINDS)) {
+    const diffs: UnitDiff[] = [];
+    for (const { role, diff } of units) if (kind.node.spec.roles.includes(role)) diffs.push(await diff(kind));
+    const told = diffs.filter(({ files, error }) => files.length > 0 || error);
+    if (told.length > 0) rendered.push({ node: kind.node.name, alike: kind.names.slice(1), units: told });
+  }
   return {
     rendered,
     warnings: [
@@ -95,36 +98,50 @@ interface DiffOptions {
   now: Declared;
   after: Declared;
   renderer: Renderer;
+  breathe: Slices;
   /** How many more files may be compared. */
   budget: { diffs: number };
   sitesBefore: readonly Item[];
   sitesAfter: readonly Item[];
 }
 
-function unitDiff(policy: ResourceOf<'Policy'>, options: DiffOptions): (kind: Alike) => UnitDiff {
-  const { now, after, renderer, budget, sitesBefore, sitesAfter } = options;
+function unitDiff(policy: ResourceOf<'Policy'>, options: DiffOptions): (kind: Alike) => Promise<UnitDiff> {
+  const { now, after, renderer, breathe, budget, sitesBefore, sitesAfter } = options;
+  const job = { breathe, texts: true };
   const policyBefore = now.of('Policy').get(policy.name);
-  const renderBefore = policyBefore && renderer.unit(policyBefore, sitesBefore, now);
-  const renderAfter = renderer.unit(policy, sitesAfter, after);
-  return ({ node }) => {
+  const renderBefore = async (node: ResourceOf<'Node'>) =>
+    policyBefore
+      ? (await renderer.unit({ ...job, policy: policyBefore, sites: sitesBefore, from: now }, node)).files
+      : [];
+  return async ({ node }) => {
     const nodeBefore = now.of('Node').get(node.name);
     const had = nodeBefore?.spec.roles.includes(policyBefore?.spec.role ?? '');
     try {
-      const before = had && nodeBefore && renderBefore ? renderBefore(nodeBefore).files : [];
-      return { unit: policy.name, files: fileDiffs(before, renderAfter(node).files, budget) };
+      const before = had && nodeBefore ? await renderBefore(nodeBefore) : [];
+      const { files } = await renderer.unit({ ...job, policy, sites: sitesAfter, from: after }, node);
+      return { unit: policy.name, files: await fileDiffs(before, files, { budget, breathe }) };
     } catch (err) {
+      if (err instanceof EvenkeelError && err.code === 'timeout') throw err;
       return { unit: policy.name, files: [], error: messageOf(err) };
     }
   };
 }
 
-function fileDiffs(before: RenderedFile[], after: RenderedFile[], budget: { diffs: number }): FileDiff[] {
+async function fileDiffs(
+  before: RenderedFile[],
+  after: RenderedFile[],
+  { budget, breathe }: Pick<DiffOptions, 'budget' | 'breathe'>,
+): Promise<FileDiff[]> {
   const had = new Map(before.map((file) => [file.path, file]));
   const has = new Map(after.map((file) => [file.path, file]));
-  return [...new Set([...had.keys(), ...has.keys()])].sort().flatMap((path) => {
+  const diffs: FileDiff[] = [];
+  for (const path of [...new Set([...had.keys(), ...has.keys()])].sort()) {
     const [old, fresh] = [had.get(path), has.get(path)];
-    if (old?.hash === fresh?.hash) return [];
+    if (old?.hash === fresh?.hash) continue;
     budget.diffs -= 1;
-    return budget.diffs < 0 ? [] : [unifiedDiff(path, old?.text ?? null, fresh?.text ?? null)];
-  });
+    if (budget.diffs < 0) continue;
+    diffs.push(unifiedDiff(path, old?.text ?? null, fresh?.text ?? null));
+    await breathe();
+  }
+  return diffs;
 }

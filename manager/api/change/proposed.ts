@@ -1,7 +1,6 @@
 /** The proposed state: what is declared now with a change on top, as renders read it. */
 
 import type { Item } from '../../../common/render/item.ts';
-import { itemOf } from '../../../common/render/items.ts';
 import type { Edit } from '../../../common/rules.ts';
 import type { SmallKind, Stored, Table, View } from '../../../common/view.ts';
 import { type Kind, keyOf, type Resource, type ResourceOf } from '../../../protocol/resource.ts';
@@ -29,9 +28,9 @@ export function changesOf(edits: readonly Edit[], { outcomes }: WriteResult): Ch
   return outcomes
     .filter(({ op }) => op !== 'unchanged')
     .map((outcome) => {
-      const { kind, name } = outcome;
+      const { kind, name, digest } = outcome;
       const edit = byKey.get(keyOf(outcome));
-      const item = edit?.op === 'put' ? { item: itemOf(edit.resource as Resource) } : {};
+      const item = edit?.op === 'put' ? { item: { ...(edit.resource as Resource), digest } } : {};
       return { kind, name, where: edit?.where ?? '', ...item };
     });
 }

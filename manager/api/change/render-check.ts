@@ -5,6 +5,7 @@ import { keyOf } from '../../../protocol/resource.ts';
 import { alikeOf, type Touched, touchedUnits } from './fleet.ts';
 import { type Changed, type Declared, declaredAfter } from './proposed.ts';
 import type { Renderer } from './render.ts';
+import type { Slices } from './slices.ts';
 
 /** Of so many kinds of node one each is tried; of so many sites, where a template changes. */
 const MOST_KINDS = 20;
@@ -17,48 +18,60 @@ export const MOST_SITES = 20_000;
 export async function renderProblems(
   changes: readonly Changed[],
   now: Declared,
-  renderer: Renderer,
+  { renderer, breathe }: { renderer: Renderer; breathe: Slices },
 ): Promise<Problem[]> {
   const after = declaredAfter(now, changes);
   const units = touchedUnits(changes, after);
   const changed = changes.flatMap(({ kind, item }) => (kind === 'Site' && item ? [item] : []));
   const all = units.some(({ whole }) => whole) ? (await after.sites()).slice(0, MOST_SITES) : [];
-  return units.flatMap((unit) => tryUnit(unit, unit.whole ? all : changed));
+  const place = placer(changes);
+  const problems: Problem[] = [];
+  for (const unit of units) problems.push(...(await tryUnit(unit, unit.whole ? all : changed)));
+  return problems;
 
-  function tryUnit({ policy }: Touched, sites: readonly Item[]): Problem[] {
+  async function tryUnit({ policy }: Touched, sites: readonly Item[]): Promise<Problem[]> {
     const nodes = [...after.of('Node').values()].filter(({ spec }) => spec.roles.includes(policy.spec.role));
-    const render = renderer.unit(policy, sites, after);
+    const job = { policy, sites, from: after, breathe, texts: false };
     for (const { node } of alikeOf(nodes).slice(0, MOST_KINDS)) {
-      const problems = complaints(() => render(node));
-      if (problems.length > 0)
-        return problems.map((problem) => placed(problem, `${policy.name} on ${node.name}`, changes));
+      const found = await complaints(renderer.unit(job, node));
+      if (found.length > 0) return found.map((problem) => place(problem, `${policy.name} on ${node.name}`));
     }
     return [];
   }
 }
 
-function complaints(render: () => unknown): Problem[] {
+async function complaints(render: Promise<unknown>): Promise<Problem[]> {
   try {
-    render();
+    await render;
     return [];
   } catch (err) {
-    if (!(err instanceof EvenkeelError)) throw err;
+    if (!(err instanceof EvenkeelError) || err.code === 'timeout') throw err;
     return err.problems.length > 0 ? err.problems : [{ code: err.code, path: '', message: err.message }];
   }
 }
 
 /** The place in the request of the item that fails; of what no item causes, that of the template or policy that changed. */
-function placed({ path, message }: Problem, unit: string, changes: readonly Changed[]): Problem {
-  const item = changes.find((change) => `${path}/`.startsWith(`${keyOf(change)}/`));
-  const text =
-    changes.find(({ kind, name }) => kind === 'Template' && message.includes(name)) ??
-    changes.find(({ kind }) => kind === 'Policy' || kind === 'Template');
-  const rest = item ? path.slice(keyOf(item).length + 1) : '';
-  return {
-    code: 'render-failed',
-    path: [(item ?? text ?? changes[0])?.where, rest].filter(Boolean).join('/'),
-    ...(path === '' ? {} : { value: path }),
-    message: `${unit}: ${message}`,
-    fix: text ? 'mend the template or the policy' : 'give the values that the template needs, or mend it',
+function placer(changes: readonly Changed[]) {
+  const byKey = new Map(changes.map((change) => [keyOf(change), change]));
+  const texts = changes.filter(({ kind }) => kind === 'Policy' || kind === 'Template');
+  /** Names may have slashes themselves. */
+  const itemAt = (path: string): Changed | undefined => {
+    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const item = byKey.get(path.slice(0, end));
+      if (item) return item;
+    }
+    return undefined;
+  };
+  return ({ path, message }: Problem, unit: string): Problem => {
+    const item = itemAt(path);
+    const text = texts.find(({ kind, name }) => kind === 'Template' && message.includes(name)) ?? texts[0];
+    const rest = item ? path.slice(keyOf(item).length + 1) : '';
+    return {
+      code: 'render-failed',
+      path: [(item ?? text ?? changes[0])?.where, rest].filter(Boolean).join('/'),
+      ...(path === '' ? {} : { value: path }),
+      message: `${unit}: ${message}`,
+      fix: text ? 'mend the template or the policy' : 'give the values that the template needs, or mend it',
+    };
   };
 }

@@ -1,11 +1,13 @@
 /** Nodes: how they are, what an operator says of them, and what they are asked. */
 import type { FastifyReply } from 'fastify';
+import type { RenderedUnit } from '../../../common/render/rendered.ts';
 import { EvenkeelError } from '../../../protocol/errors.ts';
 import type { NodeSpec } from '../../../protocol/resources/node.ts';
 import type { NodeView } from '../../../protocol/views.ts';
 import { changeOne } from '../change/one.ts';
 import { declaredNow } from '../change/proposed.ts';
 import { createRenderer, takesSites } from '../change/render.ts';
+import { createSlices } from '../change/slices.ts';
 import { actorOf, type Caller, type Given } from '../given.ts';
 import type { Handlers } from '../mount.ts';
 import { warn } from './resources.ts';
@@ -26,7 +28,7 @@ type NodeRoutes = Pick<
   | 'invite'
 >;
 
-export function nodeRoutes({ store, nodes, ask, join, events }: Given): NodeRoutes {
+export function nodeRoutes({ store, nodes, ask, join, events, clock }: Given): NodeRoutes {
   const renderer = createRenderer();
   const viewOf = (name: string): NodeView => {
     const view = nodes.one(name);
@@ -78,7 +80,9 @@ export function nodeRoutes({ store, nodes, ask, join, events }: Given): NodeRout
         node.spec.roles.includes(spec.role),
       );
       const sites = policies.some(takesSites) ? await now.sites() : [];
-      const units = policies.map((policy) => renderer.unit(policy, sites, now)(node));
+      const job = { from: now, sites, breathe: createSlices(clock), texts: true };
+      const units: RenderedUnit[] = [];
+      for (const policy of policies) units.push(await renderer.unit({ ...job, policy }, node));
       return {
         node: name,
         units: units.map(({ unit, digest, files }) => ({
