@@ -119,7 +119,7 @@ function ofAlarm(node: string, report: AlarmReport, before: string | undefined):
       severity: active ? (mild.has(code) ? 'warning' : 'error') : 'info',
       node,
       subject,
-      message,
+      message: active ? message : `no longer: ${message}`,
       data: { code },
     },
   ];
