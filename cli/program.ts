@@ -17,6 +17,7 @@ import { addPools } from './commands/pools.ts';
 import { addRender } from './commands/render.ts';
 import { addRestore } from './commands/restore.ts';
 import { addResume } from './commands/resume.ts';
+import { addStartOver } from './commands/start-over.ts';
 import { addState } from './commands/state.ts';
 import { addTokens } from './commands/tokens.ts';
 import { addUp } from './commands/up.ts';
@@ -27,7 +28,7 @@ import { parseOutput } from './session.ts';
 const groups: { title: string; commands: ((program: Command) => void)[] }[] = [
   { title: 'Declare:', commands: [addApply, addDiff, addGet, addDelete, addExplain] },
   { title: 'Look:', commands: [addNodes, addPools, addEvents, addJournal, addPlan, addRender, addState] },
-  { title: 'Operate:', commands: [addNode, addTokens, addBackup, addRestore, addResume] },
+  { title: 'Operate:', commands: [addNode, addTokens, addBackup, addRestore, addStartOver, addResume] },
   { title: 'Sandbox:', commands: [addUp, addDown] },
 ];
 

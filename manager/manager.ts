@@ -26,6 +26,7 @@ import { createPki } from './pki/pki.ts';
 import { createPools, firstNumberOf } from './pool/pools.ts';
 import { createRefusals, refusedAt } from './refusals.ts';
 import { createSchedule } from './schedule.ts';
+import { removeLeftovers } from './setup/aside.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { createNodeViews } from './wiring/nodes.ts';
@@ -80,6 +81,7 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
 /** What everything stands on: the store, the keys, and what is read from them. */
 async function openCore({ data, config, clock, log }: ManagerOptions) {
   const places = placesOf(data);
+  await removeLeftovers(data);
   const witness = await openWitness({ file: places.witness, clock, log });
   const cluster = witness.seen()?.cluster;
   const opened = await openStore({ file: places.store, rules, ...(cluster && { cluster }), clock, log });

@@ -1,5 +1,5 @@
 /** Aside: what a manager stood on is never deleted when something takes its place; it is moved into a folder of its own. */
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
@@ -29,6 +29,30 @@ export async function refuseRunning({ address, ports }: ManagerConfig): Promise<
       'bad-request',
       `the manager of this folder is running, ${address}:${ports.api} answers; stop it first`,
     );
+}
+
+const RESTORING = /^\.restore-\d+-(\d+)$/;
+
+/** Where a restore lays out a backup: its name says which process does it. */
+export const restoreFolder = (data: string, clock: Clock): string =>
+  join(data, `.restore-${clock.now()}-${process.pid}`);
+
+/** Removes what restores that were killed have left: keys lie in it. One whose process lives is left alone. */
+export async function removeLeftovers(data: string): Promise<void> {
+  for (const name of await readdir(data)) {
+    const pid = Number(RESTORING.exec(name)?.[1] ?? 0);
+    if (pid > 0 && pid !== process.pid && !isAlive(pid))
+      await rm(join(data, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (err) {
+    return (err as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 export interface Earlier {

@@ -1,6 +1,5 @@
 /** Restore: puts a backup in place of a stopped manager's store and keys; the manager then starts held. */
 import { readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import { syncFolder, writeFileAtomic } from '../../common/files.ts';
 import { createLog } from '../../common/log.ts';
@@ -9,7 +8,7 @@ import { placesOf, readConfig } from '../config.ts';
 import { rules } from '../desired/rules.ts';
 import { createPki } from '../pki/pki.ts';
 import { restoreStore } from '../store/restore.ts';
-import { learnEarlier, refuseRunning, setAside } from './aside.ts';
+import { learnEarlier, refuseRunning, removeLeftovers, restoreFolder, setAside } from './aside.ts';
 
 export interface RestoreRequest {
   /** What `evenkeel backup` wrote. */
@@ -39,7 +38,8 @@ export async function restore({ file, data, passphraseFile, clock }: RestoreRequ
   const log = createLog('restore', 'silent');
   const places = placesOf(data);
   const passphrase = (await readFile(passphraseFile, 'utf8')).replace(/\r?\n$/, '');
-  const fresh = join(data, `.restore-${clock.now()}`);
+  await removeLeftovers(data);
+  const fresh = restoreFolder(data, clock);
   const opened = await openBackup({ file, passphrase, folder: fresh });
   try {
     const pki = await createPki({ folder: opened.pki, address: config.address, clock, log });

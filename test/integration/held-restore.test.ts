@@ -1,5 +1,6 @@
 /** Restore: a backup taken through the API comes back in an epoch of its own, held, and the nodes follow once an operator has said so. */
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../common/clock.ts';
@@ -49,6 +50,22 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await manager.end();
+});
+
+it('[2.3] what a killed restore left goes at the next start, of a restore that runs nothing', async () => {
+  await manager.stop();
+  const ended = spawn(process.execPath, ['-e', '']);
+  await new Promise((resolve) => ended.once('exit', resolve));
+  const living = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)']);
+  const [left, running, foreign] = [`.restore-1-${ended.pid}`, `.restore-2-${living.pid}`, '.restore-mine'];
+  for (const name of [left, running, foreign]) {
+    await mkdir(join(manager.data, name, 'pki'), { recursive: true });
+    await writeFile(join(manager.data, name, 'pki', 'signing.key'), 'a key');
+  }
+  await manager.start();
+  const there = await readdir(manager.data);
+  living.kill('SIGKILL');
+  expect(there.filter((name) => name.startsWith('.restore-')).sort()).toEqual([running, foreign].sort());
 });
 
 it('[2.3] a restored manager starts held in an epoch that nobody has seen, and nodes follow it after resume', async () => {

@@ -81,7 +81,20 @@ function answered({ resource, created, warnings }: OneChanged, reply: FastifyRep
   return resource;
 }
 
-/** Warnings where the answer has no place for them: a header of JSON. */
+/** What a header may hold, so that every client and proxy takes it. */
+const MOST_WARNINGS = 20;
+const MOST_BYTES = 4096;
+const MOST_LETTERS = 300;
+
+const encoded = (warnings: readonly string[]): string => encodeURIComponent(JSON.stringify(warnings));
+
+/** Warnings where the answer has no place for them: a header of JSON, which says how many it leaves out. */
 export function warn(reply: FastifyReply, warnings: string[]): void {
-  if (warnings.length > 0) reply.header('x-evenkeel-warnings', encodeURIComponent(JSON.stringify(warnings)));
+  if (warnings.length === 0) return;
+  const shown = warnings
+    .slice(0, MOST_WARNINGS)
+    .map((text) => (text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}...` : text));
+  while (encoded(shown).length > MOST_BYTES) shown.pop();
+  const left = warnings.length - shown.length;
+  reply.header('x-evenkeel-warnings', encoded(left > 0 ? [...shown, `and ${left} more`] : shown));
 }
