@@ -1,4 +1,4 @@
-/** The outbox: reports wait here until the manager says that it has kept them; bounded, the newest are kept. */
+/** The outbox: reports wait here until the manager says that it has kept them; bounded, what others have overtaken goes first. */
 import { randomUUID } from 'node:crypto';
 import { type Clock, moment } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
@@ -60,17 +60,18 @@ export function createOutbox({
       underway += 1;
     }
   };
-  const dropOldest = () => {
+  const dropOne = () => {
     const [oldest] = entries.keys();
-    if (oldest !== undefined) entries.delete(oldest);
+    const least = overtakenIn(entries) ?? oldest;
+    if (least !== undefined) entries.delete(least);
     dropped += 1;
-    if (dropped % 100 === 1) log.warn({ dropped }, 'the outbox is full; the oldest reports are dropped');
+    if (dropped % 100 === 1) log.warn({ dropped }, 'the outbox is full; reports are dropped');
   };
   return {
     add: (body) => {
       const id = randomUUID();
       entries.set(id, { body: fitting(body), id, at: moment(clock), sent: null });
-      if (entries.size > limits.reports) dropOldest();
+      if (entries.size > limits.reports) dropOne();
       flush();
     },
     received: (ids) => {
@@ -80,6 +81,26 @@ export function createOutbox({
     flush,
     counts: () => ({ waiting: entries.size, dropped }),
   };
+}
+
+/** What a report is about, where a newer one of the same says all that still matters; null for what happened once. */
+function subjectOf(body: ReportBody): string | null {
+  if (body.type === 'check') return `check ${body.unit} ${body.check}`;
+  if (body.type === 'pool') return `pool ${body.service}`;
+  if (body.type === 'alarm') return `alarm ${body.code} ${body.subject}`;
+  if (body.type === 'unit' && body.restarted === undefined) return `unit ${body.unit}`;
+  return null;
+}
+
+/** The oldest report that a newer one has overtaken. */
+function overtakenIn(entries: ReadonlyMap<string, Entry>): string | undefined {
+  const newest = new Map<string | null, string>();
+  for (const { id, body } of entries.values()) newest.set(subjectOf(body), id);
+  for (const { id, body } of entries.values()) {
+    const subject = subjectOf(body);
+    if (subject !== null && newest.get(subject) !== id) return id;
+  }
+  return undefined;
 }
 
 const ROOM_FOR_THE_REST = 1024;

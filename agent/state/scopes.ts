@@ -112,7 +112,8 @@ export function createScopes(): Scopes {
     stand: (scope) => scopes.get(scope)?.stand ?? null,
     preview: (name, update) => {
       const scope = scopeOf(name);
-      const kinds: Record<string, Shrinkage> = {};
+      // Without a prototype: a kind may have any name.
+      const kinds: Record<string, Shrinkage> = Object.create(null);
       const kindOf = (kind: string) => {
         kinds[kind] ??= { had: 0, removed: 0 };
         return kinds[kind];

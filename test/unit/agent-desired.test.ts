@@ -147,6 +147,13 @@ it('[2.5] damaged files are set aside and told, nothing of them is believed, and
   expect(texts()).toEqual({ 'a.example': '2' });
 });
 
+it('[2 bad input] a kind with a name of the language itself is counted like any other', async () => {
+  journal.commit([{ kind: '__proto__', name: 'x', spec: {}, scopes: ['role/web'] }]);
+  await pull();
+  expect(Object.keys(desired.preview('role/web', await update('role/web', true)))).toEqual(['__proto__']);
+  expect('had' in {}).toBe(false);
+});
+
 it('[2 bad input] a state folder that vanishes while the agent runs is written again with the next change', async () => {
   journal.commit([site('a.example', '1')]);
   await pull();
