@@ -1,5 +1,5 @@
 /** The watch: hears of changes on the disk as they happen, and asks for a look at the unit whose files are not right. It mends nothing. */
-import { type FSWatcher, watch as watchFolder } from 'node:fs';
+import { watch as watchFolder } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
@@ -13,13 +13,22 @@ export interface Watch {
   set(unit: string, expected: readonly Expected[], disk: Pick<Disk, 'differs'>): void;
 }
 
+interface Watcher {
+  on(event: 'error', call: (err: Error) => void): unknown;
+  close(): void;
+}
+
+type Open = (folder: string, heard: (name: string | null) => void) => Watcher;
+
 interface Watched {
   disk: Pick<Disk, 'differs'>;
   expected: readonly Expected[];
   places: Map<string, Expected>;
   /** The folders in which they lie. */
   wanted: Set<string>;
-  folders: Map<string, { ino: number; watcher: FSWatcher }>;
+  folders: Map<string, { ino: number; watcher: Watcher }>;
+  /** Why some folder is not watched, as it was said; null while all are. */
+  said: string | null;
   /** Places that something happened to; null when that was too much to look at one by one. */
   touched: Set<string> | null;
 }
@@ -32,8 +41,22 @@ const BURST = 1000;
 /** Beyond so many folders of one unit the rest is left to the sweep. */
 const MOST_FOLDERS = 1024;
 
-/** Our own writes ask for nothing: what lies there afterwards is what should. */
-export function createWatch({ clock, log }: { clock: Clock; log: Log }): Watch {
+const openFolder: Open = (folder, heard) =>
+  watchFolder(folder, { persistent: false }, (_, name) => heard(name));
+
+/**
+ * Our own writes ask for nothing: what lies there afterwards is what should.
+ * @param open how a folder is watched; another one only where a test has the kernel refuse
+ */
+export function createWatch({
+  clock,
+  log,
+  open: openOne = openFolder,
+}: {
+  clock: Clock;
+  log: Log;
+  open?: Open;
+}): Watch {
   const units = new Map<string, Watched>();
   let running = false;
 
@@ -57,18 +80,30 @@ export function createWatch({ clock, log }: { clock: Clock; log: Log }): Watch {
     else watched.touched = null;
     if (watched.touched === null || watched.touched.size > 0) settled.put(unit);
   };
-  const open = (unit: string, folder: string): FSWatcher | null => {
+  /** The watcher, or why there is none. */
+  const open = (unit: string, folder: string): Watcher | string => {
     try {
-      const watcher = watchFolder(folder, { persistent: false }, (_, name) => heard(unit, folder, name));
+      const watcher = openOne(folder, (name) => heard(unit, folder, name));
       // A folder that is removed takes its watch along; the next look at the unit finds that out.
       watcher.on('error', (err) =>
         log.warn({ folder, err: messageOf(err) }, 'folder is not watched any more'),
       );
       return watcher;
     } catch (err) {
-      log.warn({ folder, err: messageOf(err) }, 'folder cannot be watched; the sweep looks after it');
-      return null;
+      return messageOf(err);
     }
+  };
+  /** Said when it begins and when it is over, and not with every look. */
+  const say = (unit: string, watched: Watched, refused: string[]) => {
+    const [err = null] = refused;
+    const had = watched.said;
+    watched.said = err;
+    if (err !== null && had === null)
+      log.warn(
+        { unit, folders: refused.length, err },
+        'folders cannot be watched; the sweep looks after them',
+      );
+    if (err === null && had !== null) log.info({ unit }, 'all folders are watched again');
   };
   const follow = (unit: string, watched: Watched) => {
     const { wanted } = watched;
@@ -77,11 +112,15 @@ export function createWatch({ clock, log }: { clock: Clock; log: Log }): Watch {
       watcher.close();
       watched.folders.delete(folder);
     }
+    const refused: string[] = [];
     for (const folder of [...wanted].slice(0, MOST_FOLDERS)) {
       const ino = statOf(folder)?.ino;
-      const watcher = ino === undefined || watched.folders.has(folder) ? null : open(unit, folder);
-      if (ino !== undefined && watcher) watched.folders.set(folder, { ino, watcher });
+      if (ino === undefined || watched.folders.has(folder)) continue;
+      const watcher = open(unit, folder);
+      if (typeof watcher === 'string') refused.push(watcher);
+      else watched.folders.set(folder, { ino, watcher });
     }
+    say(unit, watched, refused);
   };
   const drop = (unit: string) => {
     for (const { watcher } of units.get(unit)?.folders.values() ?? []) watcher.close();
@@ -118,6 +157,7 @@ const startOf = (disk: Watched['disk']): Watched => ({
   places: new Map(),
   wanted: new Set(),
   folders: new Map(),
+  said: null,
   touched: new Set(),
 });
 
