@@ -28,6 +28,7 @@ import { createRenderer } from './render.ts';
 import { type ConvergeReport, createReporter } from './report.ts';
 import { createRestarts } from './restarts.ts';
 import { createStanding } from './standing.ts';
+import { createTruce } from './truce.ts';
 
 /** What looks for changes on the disk between two sweeps. */
 export interface Watch {
@@ -101,7 +102,11 @@ export function createUnits(options: UnitsOptions): Units {
   const { node, config, desired, watch, clock, log } = options;
   const standing = createStanding({ node, desired, folder: join(config.paths.state, 'units') });
   const tools = toolsOf(options);
-  const reporter = createReporter({ desired, fights: createFights(clock), report: options.report });
+  const said = (body: ConvergeReport) => {
+    if (body.type === 'fight') truce.fight(body.unit);
+    options.report(body);
+  };
+  const reporter = createReporter({ desired, fights: createFights(clock), report: said });
   const opening = new Map<string, Promise<Unit>>();
   const open = new Map<string, Unit>();
   const services = new Map<string, () => boolean>();
@@ -169,6 +174,7 @@ export function createUnits(options: UnitsOptions): Units {
       return undefined;
     },
   });
+  const truce = createTruce({ put: passes.put, clock, log });
   const everyUnit = (call: (name: string) => void) =>
     void standing.all().then(
       (names) => names.forEach(call),
@@ -192,7 +198,7 @@ export function createUnits(options: UnitsOptions): Units {
         desired.onApplied((keys) => {
           for (const { renderer } of open.values()) renderer.look(keys);
         }),
-        watch.start(passes.put),
+        watch.start(truce.touched),
         options.sweep.start(sweep),
         clock.every(SUPERVISE_MS, supervise),
       ];
@@ -201,6 +207,7 @@ export function createUnits(options: UnitsOptions): Units {
         for (const end of undo.reverse()) await end();
         stopping.abort(new Error('the agent stops'));
         await gathered.stop();
+        await truce.stop();
         await passes.stop();
       };
     },

@@ -177,6 +177,18 @@ describe('a hand on a file', () => {
     ]);
   });
 
+  it('[2 bad input] that never ends is mended in good time, and not several times a second', async () => {
+    const { file, right } = await begin();
+    const end = performance.now() + 6_000;
+    for (let time = 0; performance.now() < end; time += 1) {
+      if (existsSync(file)) appendFileSync(file, `# by hand, ${time}\n`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(home.reports.filter(({ type }) => type === 'fight')).toHaveLength(1);
+    expect(drifts().length).toBeLessThan(8);
+    await until('the right bytes are back', () => read(file) === right, 15_000);
+  });
+
   it('[2.5] on a thousand files at once is undone', async () => {
     const policy = await webPolicy((spec) => {
       spec.files = spec.files.map(({ shards: _, ...one }) =>
