@@ -77,7 +77,7 @@ export interface Pass {
   timing: Record<string, number>;
   /** The step that runs, or that ran last. */
   at: Step;
-  /** Where the desired state stood when the pass began. */
+  /** Where the desired state stood when the pass took down what is wanted, or before that when it began. */
   scopes: Record<ScopeName, { epoch: number; rev: number }>;
   /** What this pass holds back; kept when the tree without it has passed its checker. */
   holding: Map<string, Hold>;

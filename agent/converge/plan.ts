@@ -64,6 +64,7 @@ export async function planPass(pass: Pass, wanted: Wanted): Promise<Plan> {
     redefined: isRedefined(pass, wanted),
   });
   const complete = active !== null && drift.length > 0 ? await withTexts(pass, active, drift) : wanted;
+  pass.scopes = complete.scopes;
   return { ...todo, wanted: complete, active, drift, died };
 }
 

@@ -27,6 +27,7 @@ import type { Desired, ItemOf } from '../state/desired.ts';
 import type { Versions } from '../state/memory.ts';
 import { split } from '../state/scopes.ts';
 import type { Manifest } from '../state/trees.ts';
+import { type ScopeStands, standsOf } from './standing.ts';
 
 /** Everything that the steps after render need. */
 export interface Wanted {
@@ -41,6 +42,8 @@ export interface Wanted {
   deadline: number;
   /** The versions in this render of what had changed since the unit was last good. */
   tried: Versions;
+  /** Where the desired state stood at the moment whose versions these are. */
+  scopes: ScopeStands;
 }
 
 export interface Suspects {
@@ -129,6 +132,7 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
     const cluster = (version(own.cluster) as ItemOf<'Cluster'> | null) ?? undefined;
     return { policy, node: self, cluster, templates, items: atOnce(gather(policy.spec)) };
   };
+  const stands = () => standsOf(desired, node) ?? {};
   const tried = (): Versions =>
     new Map([...memory.changed()].filter(([key]) => !as.has(key) && !memory.isHeld(key)));
   /** What counts is taken down before the first slice: inputs, templates, and which versions are being tried. */
@@ -139,21 +143,22 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
     if (policy) await inSlices(gather(policy.spec));
     as = versions;
     const inputs = inputsNow();
-    const trying = tried();
+    const moment = { tried: tried(), scopes: stands() };
     for (const key of versions.keys()) feed(inputs.items, key, version(key));
     try {
       const steps = renderSteps(inputs, previous);
       const first = steps.next();
       as = NONE;
       const rendered = first.done ? first.value : await inSlices(steps);
-      return { ...resolved(inputs, rendered), tried: trying };
+      return { ...resolved(inputs, rendered), ...moment };
     } finally {
       as = NONE;
       for (const key of versions.keys()) feed(inputs.items, key, memory.effective(key));
     }
   };
   const wanted = async (previous: Previous, versions: Versions): Promise<Wanted> => {
-    if (versions.size === 0 && last?.previous === previous) return last.wanted;
+    // Nothing that matters to it has come since, so it is what the scopes of now want as well.
+    if (versions.size === 0 && last?.previous === previous) return { ...last.wanted, scopes: stands() };
     news = false;
     const made = await render(previous, versions);
     if (versions.size === 0 && !news) last = { previous, wanted: made };
@@ -191,7 +196,7 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
 function resolved(
   { policy }: { policy: ResourceOf<'Policy'> },
   rendered: RenderedUnit,
-): Omit<Wanted, 'tried'> {
+): Omit<Wanted, 'tried' | 'scopes'> {
   const { context } = rendered;
   return {
     rendered,

@@ -19,6 +19,18 @@ export interface Standing {
   scopes(): ScopeStands | null;
 }
 
+/** How far each scope is that a node follows; null while one has not arrived. */
+export function standsOf(desired: Desired, node: string): ScopeStands | null {
+  const { roles } = desired.get('Node', node)?.spec ?? { roles: [] };
+  const stands: ScopeStands = {};
+  for (const scope of scopesOf({ node, roles })) {
+    const stand = desired.stand(scope);
+    if (stand === null) return null;
+    stands[scope] = { epoch: stand.epoch, rev: stand.rev };
+  }
+  return stands;
+}
+
 /** @param folder that of all units */
 export function createStanding({
   node,
@@ -29,16 +41,7 @@ export function createStanding({
   desired: Desired;
   folder: string;
 }): Standing {
-  const scopes = (): ScopeStands | null => {
-    const { roles } = desired.get('Node', node)?.spec ?? { roles: [] };
-    const stands: ScopeStands = {};
-    for (const scope of scopesOf({ node, roles })) {
-      const stand = desired.stand(scope);
-      if (stand === null) return null;
-      stands[scope] = { epoch: stand.epoch, rev: stand.rev };
-    }
-    return stands;
-  };
+  const scopes = () => standsOf(desired, node);
   const wanted = () => {
     const self = desired.get('Node', node);
     if (!self || scopes() === null) return null;

@@ -64,17 +64,22 @@ it('[2.5] a render is of one moment, whatever arrives and whoever asks for anoth
   const renderer = createRenderer({ unit: 'web-nginx', node: NODE, paths: home.paths, desired });
   desired.onApplied(renderer.look);
   await brought('a');
+  const revision = () => desired.stand('role/web')?.rev;
+  const revisionOf = { a: revision(), b: 0 as number | undefined };
   const none = new Map();
   const first = renderer.wanted(none);
   const without = renderer.wanted(new Map(), new Map([['Site/s7.example', null]]));
   await new Promise(setImmediate);
   await brought('b');
+  revisionOf.b = revision();
   const before = await first;
   const textOf = ({ rendered }: typeof before) => rendered.files.map(({ text }) => text).join('');
   const count = (text: string, alias: string) =>
     text.split(new RegExp(`\\b${alias}[0-9]+\\.example`)).length - 1;
   expect([0, MANY]).toContain(count(textOf(before), 'a'));
   expect(count(textOf(before), 'a') + count(textOf(before), 'b')).toBe(MANY);
+  const shown = count(textOf(before), 'a') === MANY ? 'a' : 'b';
+  expect(before.scopes['role/web']?.rev).toBe(revisionOf[shown]);
   expect(textOf(await without)).not.toContain('s7.example');
   const after = textOf(await renderer.wanted(none));
   expect([count(after, 'a'), count(after, 'b')]).toEqual([0, MANY]);
