@@ -190,8 +190,10 @@ describe('an older store', () => {
     await until('both are seen to be ahead', async () => (await manager.state()).ahead.length >= 2);
     expect((await manager.ready()).status).toBe(503);
     expect(keptBy()).toEqual(before);
-    const { items } = await manager.done<{ items: { type: string }[] }>('GET', '/api/v1/events');
-    expect(items.map(({ type }) => type)).toContain('manager.held');
+    await until('it is in the events', async () => {
+      const { items } = await manager.done<{ items: { type: string }[] }>('GET', '/api/v1/events');
+      return items.some(({ type }) => type === 'manager.held');
+    });
     // Two thirds of the sites would go: the nodes refuse that until the operator allows it.
     await manager.resume();
     await until('a node has refused', async () => {
