@@ -26,7 +26,7 @@ export interface Expected {
 }
 
 /** Directories come and go without a word. */
-const EVERY_MS = 60_000;
+const EVERY_MS = 300_000;
 const QUIET_MS = 300;
 const MOST_NAMED = 3;
 
@@ -57,7 +57,7 @@ export function createExpected({ node, desired, missing, report, clock, log }: E
     for (const name of [...warned]) if (!policies.some((policy) => policy.name === name)) clear(name);
     return undefined;
   };
-  const loop = createLoop({ clock, log, quiet: QUIET_MS, atMost: EVERY_MS, work });
+  const loop = createLoop({ clock, log, quiet: QUIET_MS, atMost: 2_000, work });
   const look = () => loop.put('expected');
   return {
     look,
