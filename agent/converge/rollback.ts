@@ -43,11 +43,11 @@ export async function rollBack(pass: Pass, plan: Plan, failure: unknown): Promis
 
   const step = pass.at;
   const { code, message } = failure;
-  await tools.desired.hold(unit.name, holdAll(pass, changed, message));
-  renderer.look(changed);
-  if (digest !== good) await record.write({ refused: [...refused, { digest, code, message }] });
   const ended = { step, error: { code, message } };
   try {
+    await tools.desired.hold(unit.name, holdAll(pass, changed, message));
+    renderer.look(changed);
+    if (digest !== good) await record.write({ refused: [...refused, { digest, code, message }] });
     await serveAgain(pass);
     return { ...ended, result: 'rolledBack', againAfter: SOON_MS };
   } catch (err) {
