@@ -1,12 +1,25 @@
 /** Who a process is, which daemons belong to a node, and the lock that its holder's death frees. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { daemonOf, daemonsOf, end, identify, isAlive } from '../../../cli/sandbox/processes.ts';
 import { systemClock } from '../../../common/clock.ts';
+import { sha256 } from '../../../common/digest.ts';
 import { takeLock } from '../../../common/lock.ts';
+import { processOf } from '../../../common/processes.ts';
 
 let folder: string;
 let started: ChildProcess[];
@@ -82,12 +95,69 @@ describe('[2.9] the daemons of a node', () => {
 });
 
 describe('[2.9] the lock of a folder', () => {
+  const take = () => takeLock('sandbox', folder);
+  const files = () => readdirSync(folder).filter((name) => name.startsWith('sandbox.lock'));
+
   it('has one holder, and is free again when given back', async () => {
-    const release = await takeLock('sandbox', folder);
-    expect(await takeLock('sandbox', folder)).toBeUndefined();
+    const release = await take();
+    expect(await take()).toBeUndefined();
     await release!();
-    const again = await takeLock('sandbox', folder);
+    const again = await take();
     expect(again).toBeDefined();
     await again!();
+  });
+
+  it('is a file that says who holds it, and that nobody else may touch', async () => {
+    await take();
+    const file = join(folder, files()[0]!);
+    const { pid, started: since } = processOf(process.pid)!;
+    expect(readFileSync(file, 'utf8')).toBe(`${pid} ${since}\n`);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('cannot be held by who only knows the name of the folder', async () => {
+    const squatter = createServer();
+    const name = `\0evenkeel-sandbox-${sha256(realpathSync(folder))}`;
+    await new Promise<void>((resolve) => squatter.listen(name, resolve));
+    try {
+      expect(await take()).toBeDefined();
+    } finally {
+      squatter.close();
+    }
+  });
+
+  it('is free when its holder was killed, or when only the pid is the same', async () => {
+    const child = start(stay);
+    const { pid, started: since } = processOf(child.pid!)!;
+    const held = join(folder, 'sandbox.lock.1');
+    writeFileSync(held, `${pid} ${since}\n`);
+    expect(await take()).toBeUndefined();
+    writeFileSync(held, `${pid} ${since + 1}\n`);
+    const release = await take();
+    expect(release).toBeDefined();
+    await release!();
+    writeFileSync(join(folder, files()[0]!), `${pid} ${since}\n`);
+    expect(await take()).toBeUndefined();
+    child.kill('SIGKILL');
+    await expect.poll(take).toBeDefined();
+    expect(files()).toHaveLength(1);
+  });
+
+  it('that a dead process holds goes to one alone of many starters', async () => {
+    writeFileSync(join(folder, 'sandbox.lock.1'), '4194304 1\n');
+    const won = await Promise.all(Array.from({ length: 50 }, take));
+    expect(won.filter((release) => release !== undefined)).toHaveLength(1);
+    expect(files()).toHaveLength(1);
+  });
+
+  it('is not taken by who found it free long ago, when others have held it since', async () => {
+    writeFileSync(join(folder, 'sandbox.lock.1'), '4194304 1\n');
+    const slow = take();
+    await expect.poll(() => readdirSync(folder).join(), { interval: 0 }).toContain('lock.new-');
+    const { pid, started: since } = processOf(process.pid)!;
+    rmSync(join(folder, 'sandbox.lock.1'));
+    writeFileSync(join(folder, 'sandbox.lock.3'), `${pid} ${since}\n`);
+    expect(await slow).toBeUndefined();
+    expect(files()).toEqual(['sandbox.lock.3']);
   });
 });
