@@ -1,11 +1,14 @@
 /** A child process for a check: an argument list in a process group of its own, of which nothing is left when time is over. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 
 export interface ChildEnd {
   /** The exit status; null when a signal ended it. */
   status: number | null;
-  /** The beginning of what it said, on both outputs. */
+  /** The beginning of what it said, on both outputs as they came. */
   output: string;
+  /** The beginning of what it said on its standard output alone: for what is read by a program. */
+  stdout: string;
 }
 
 const MOST_OUTPUT = 4096;
@@ -21,7 +24,8 @@ export function runChild(
   mostOutput = MOST_OUTPUT,
 ): { ended: Promise<ChildEnd>; gone: Promise<void> } {
   const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-  const output = gather(child, mostOutput);
+  const output = gather([child.stdout, child.stderr], mostOutput);
+  const stdout = gather([child.stdout], mostOutput);
   const gone = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
@@ -33,7 +37,7 @@ export function runChild(
     child.once('error', reject);
     child.once('close', (status) => {
       signal.removeEventListener('abort', stop);
-      resolve({ status, output: output() });
+      resolve({ status, output: output(), stdout: stdout() });
     });
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
@@ -41,9 +45,9 @@ export function runChild(
   return { ended, gone };
 }
 
-function gather(child: ChildProcess, most: number): () => string {
+function gather(streams: readonly (Readable | null)[], most: number): () => string {
   let text = '';
-  for (const stream of [child.stdout, child.stderr])
+  for (const stream of streams)
     stream?.setEncoding('utf8').on('data', (part: string) => {
       if (text.length < most) text += part.slice(0, most - text.length);
     });

@@ -9,9 +9,9 @@ const AT_ONCE = 1000;
 const PATIENCE_MS = 10_000;
 const MOST_OUTPUT = 4 * 1024 * 1024;
 
-/** @param find the command that prints those that there are; the paths come after its first part */
+/** @param find the command that prints those that there are, each ended by a zero byte; the paths come after its first part */
 export function createMissingDirectories(
-  [find = '', ...tests]: readonly string[] = ['find', '-maxdepth', '0', '-type', 'd', '-print'],
+  [find = '', ...tests]: readonly string[] = ['find', '-maxdepth', '0', '-type', 'd', '-print0'],
 ): MissingDirectories {
   /** A child that not even SIGKILL has ended: no second one is sent after it. */
   let hangs = false;
@@ -25,7 +25,9 @@ export function createMissingDirectories(
     void gone.then(() => {
       hangs = false;
     });
-    return (await ended).output.split('\n');
+    const { status, stdout } = await ended;
+    if (status === null) throw new Error('a signal ended the look');
+    return stdout.split('\0');
   };
   return async (paths) => {
     if (hangs) return null;
@@ -34,7 +36,7 @@ export function createMissingDirectories(
       for (let at = 0; at < paths.length; at += AT_ONCE)
         for (const path of await existing(paths.slice(at, at + AT_ONCE))) found.add(path);
     } catch {
-      return null; // too slow, or there is no such command: then nothing is said
+      return null; // too slow, cut off, or there is no such command: then nothing is said
     }
     return paths.filter((path) => !found.has(path));
   };

@@ -39,7 +39,7 @@ export function createExpected({ node, desired, missing, report, clock, log }: E
     const absent = named.size === 0 ? [] : await missing([...new Set(named.values())]);
     if (absent === null) return;
     const gone = new Set(absent);
-    const lines = [...named].filter(([, path]) => gone.has(path)).map(([key, path]) => `${key}: ${path}`);
+    const lines = [...named].filter(([, path]) => gone.has(path)).map(([line]) => line);
     if (lines.length === 0) return clear(policy.name);
     const more = lines.length > MOST_NAMED ? `; and ${lines.length - MOST_NAMED} more` : '';
     const message = `there is no such directory: ${lines.slice(0, MOST_NAMED).join('; ')}${more}`;
@@ -73,14 +73,15 @@ export function createExpected({ node, desired, missing, report, clock, log }: E
   };
 }
 
-/** The directory that each item names, by the key of the item. */
+/** The directories that items name, by the line that tells of one: an item may name several. */
 function namedBy({ spec }: ResourceOf<'Policy'>, desired: Pick<Desired, 'list'>): Map<string, string> {
   const named = new Map<string, string>();
   for (const { for: input, directory } of spec.expects ?? []) {
     const kind = spec.inputs[input]?.kind;
     for (const item of kind === undefined ? [] : desired.list(kind)) {
       const path = (item.spec as Record<string, unknown>)[directory];
-      if (typeof path === 'string' && path.startsWith('/')) named.set(`${item.kind}/${item.name}`, path);
+      if (typeof path === 'string' && path.startsWith('/'))
+        named.set(`${item.kind}/${item.name}: ${path}`, path);
     }
   }
   return named;

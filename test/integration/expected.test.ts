@@ -8,7 +8,7 @@ import type { Desired } from '../../agent/state/desired.ts';
 import { createExpected, type Expected } from '../../agent/wiring/expected.ts';
 import { systemClock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
-import type { Resource } from '../../protocol/resource.ts';
+import type { Resource, ResourceOf } from '../../protocol/resource.ts';
 import { newFolder } from '../support/home.ts';
 import { until } from '../support/until.ts';
 import { declared, shipped } from '../unit/render/declared.ts';
@@ -80,4 +80,39 @@ it('[2 bad input] many that are missing are one alarm that says how many', async
 it('[2 bad input] where nobody can look, nothing is told', async () => {
   const missing = createMissingDirectories(['/no/such/find']);
   expect(await missing([folder])).toBeNull();
+});
+
+it('[2 bad input] directories that are there are never told as missing, however many others are complained about', async () => {
+  const long = 'a-customer-with-a-name-that-is-long-enough';
+  const paths = Array.from({ length: 1000 }, (_, at) => join(folder, `${long}-${at}`, 'public_html'));
+  const absent = paths.filter((_, at) => at % 10 === 3);
+  for (const path of paths) if (!absent.includes(path)) mkdirSync(path, { recursive: true });
+  const missing = createMissingDirectories();
+  for (let turn = 0; turn < 10; turn += 1) expect(await missing(paths)).toEqual(absent);
+});
+
+it('[2 bad input] a line of a path is no path', async () => {
+  mkdirSync(join(folder, `x\n${folder}/gone`), { recursive: true });
+  const missing = createMissingDirectories();
+  const gone = `${folder}/gone`;
+  expect(await missing([`${folder}/x\n${gone}`, gone])).toEqual([gone]);
+});
+
+it('[2 bad input] of a look that was cut off nothing is told', async () => {
+  const find = join(folder, 'find');
+  writeFileSync(find, '#!/bin/sh\nkill -9 $$\n', { mode: 0o755 });
+  expect(await createMissingDirectories([find])([folder])).toBeNull();
+});
+
+it('[2 bad input] of two directories of one item each is told', async () => {
+  const policy = resources[0] as ResourceOf<'Policy'>;
+  const [first] = policy.spec.expects ?? [];
+  const second = { ...first!, directory: 'log' };
+  resources[0] = { ...policy, spec: { ...policy.spec, expects: [first!, second] } };
+  mkdirSync(join(folder, 'log'));
+  const item = site('a.example');
+  resources.push({ ...item, spec: { ...item.spec, log: join(folder, 'log') } } as unknown as Resource);
+  expected.look();
+  await until('it is told', () => told().length > 0);
+  expect(told()[0]?.[1]).toBe(`${MISSING}Site/a.example: ${folder}/a.example`);
 });
