@@ -5,7 +5,7 @@ import { type Clock, moment } from '../common/clock.ts';
 import { sha256 } from '../common/digest.ts';
 import type { Log } from '../common/log.ts';
 import type { AnswerOf, BodyOf } from '../protocol/endpoints.ts';
-import { EvenkeelError } from '../protocol/errors.ts';
+import { type ErrorCode, EvenkeelError } from '../protocol/errors.ts';
 import type { JoinString } from '../protocol/messages.ts';
 import { parseResource, type ResourceOf } from '../protocol/resource.ts';
 import type { NodeSpec } from '../protocol/resources/node.ts';
@@ -66,7 +66,7 @@ export interface JoinOptions {
   cluster: string;
   address: string;
   ports: { api: number; machines: number; broker: number };
-  /** Hears of every refusal: of which node, as far as that is known, why, and to which address. */
+  /** Hears of every refusal of trust: of which node, as far as it has shown that, why, and to which address. */
   refused: (node: string | undefined, reason: EvenkeelError, from?: string) => void;
   clock: Clock;
   log: Log;
@@ -88,13 +88,18 @@ export interface Join {
   rejoin(request: BodyOf<'rejoin'>, from?: string): Promise<Certified>;
 }
 
+/** Refusals of trust. That the manager is busy or held, or a request cannot be read, says nothing of who asks. */
+const distrust = new Set<ErrorCode>(['invite-invalid', 'identity-changed', 'signature-invalid', 'forbidden']);
+
 export function createJoin(options: JoinOptions): Join {
   const { refused } = options;
   const heard = async <T>(node: string | undefined, work: Promise<T>, from?: string): Promise<T> => {
     try {
       return await work;
     } catch (err) {
-      if (err instanceof EvenkeelError) refused(node, err, from);
+      // Whoever shows no valid invite may claim any name, and it is nobody's then.
+      if (err instanceof EvenkeelError && distrust.has(err.code))
+        refused(err.code === 'invite-invalid' ? undefined : node, err, from);
       throw err;
     }
   };

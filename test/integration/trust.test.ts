@@ -181,6 +181,28 @@ describe('joining', () => {
     await joinAs('web2', string);
   });
 
+  it('[2.8] an uninvited caller stands in the events of no node, whatever name it gives', async () => {
+    await joinAs('web1', await manager.invite());
+    const csr = await requestFor('web1', await newKey());
+    const uninvited = manager.join.join({ name: 'web1', secret: 'no.secret', csr, facts });
+    await expect(uninvited).rejects.toMatchObject({ code: 'invite-invalid' });
+    const forAnother = joinAs('web1', await manager.invite({ name: 'web2' }), manager.box('other'));
+    await expect(forAnother).rejects.toMatchObject({ code: 'invite-invalid' });
+    const refused = { node: undefined, code: 'invite-invalid' };
+    expect(manager.refused).toEqual([refused, refused]);
+  });
+
+  it('[2.8] a join that a held manager cannot carry out, or cannot read, is no refusal of trust', async () => {
+    const string = await manager.invite();
+    const { secret } = JSON.parse(Buffer.from(string, 'base64url').toString()) as { secret: string };
+    const join = (csr: string) => manager.join.join({ name: 'web1', secret, csr, facts });
+    await expect(join('nothing')).rejects.toMatchObject({ code: 'csr-invalid' });
+    await manager.store.hold('a test');
+    const csr = await requestFor('web1', await newKey());
+    await expect(join(csr)).rejects.toMatchObject({ code: 'manager-held' });
+    expect(manager.refused).toEqual([]);
+  });
+
   it('[4] goes on where a lost answer left it: the same key, and a new join string', async () => {
     const folder = manager.box('web1');
     await joinAs('web1', await manager.invite());
@@ -323,7 +345,6 @@ describe('renewal', () => {
       ...{ node: undefined, code: 'signature-invalid' },
     });
     await expect(ask('no certificate', stolen)).rejects.toMatchObject({ code: 'csr-invalid' });
-    expect(manager.refused.at(-1)).toEqual({ node: undefined, code: 'csr-invalid' });
     const again = await manager.pki.issueNode('web1', await requestFor('web1', stolen));
     await expect(ask(again.certificate, stolen)).rejects.toMatchObject({ code: 'identity-changed' });
     const name = 'web1';
