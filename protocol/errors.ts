@@ -37,6 +37,7 @@ export const errors = {
   'empty-pool': row(409, 'terminal', 'The change would leave a virtual service without any eligible node'),
   'render-failed': row(400, 'terminal', 'A template cannot be rendered'),
   'stale-revision': row(412, 'terminal', 'The resource has changed since it was read'),
+  overtaken: row(409, 'retriable', 'What the change was tried on has changed meanwhile, again and again'),
   'not-found': row(404, 'terminal', 'There is no such resource'),
   'already-exists': row(409, 'terminal', 'It exists already'),
   // Who is asking.

@@ -8,7 +8,7 @@ import { linkOf } from './chain.ts';
 import { judgeRequest, type NumberedEdit } from './judge.ts';
 import type { Prepared } from './prepare.ts';
 import type { JournalRow } from './rows.ts';
-import type { State } from './state.ts';
+import type { Moved, State } from './state.ts';
 import type { WriteResult } from './store.ts';
 
 /** How one request ended; told only once the batch is on disk, since even a refusal speaks of those before it. */
@@ -21,25 +21,32 @@ export interface Work {
   usedInvites: string[];
   revision: number;
   chain: string;
+  moved: Moved;
   shrinks: boolean;
 }
 
 /** One refused request leaves nothing behind, and the others go on. Others get a turn between slices of the work. */
 export async function judgeBatch(
   batch: Prepared[],
-  state: Pick<State, 'catalogue' | 'epoch' | 'revision' | 'chain'>,
+  state: Pick<State, 'catalogue' | 'epoch' | 'revision' | 'chain' | 'moved'>,
   { rules, clock }: { rules: Rules; clock: Clock },
 ): Promise<{ work: Work; verdicts: Verdict[] }> {
   const { epoch, revision, chain } = state;
+  const moved = { ...state.moved };
   const draft = createDraft(state.catalogue);
   const trial = createDraft(draft);
-  const work: Work = { draft, entries: [], usedInvites: [], revision, chain, shrinks: false };
+  const work: Work = { draft, entries: [], usedInvites: [], revision, chain, moved, shrinks: false };
   const at = moment(clock);
   const breathe = createBreath();
   const judge = async (prepared: Prepared): Promise<Verdict> => {
     try {
-      const options = { rules, trial, revision: work.revision, now: clock.now(), breathe };
+      const options = { rules, trial, revision: work.revision, moved, now: clock.now(), breathe };
       const { edits, shrinks, outcomes, warnings } = await judgeRequest(draft, prepared, options);
+      if (prepared.dry) {
+        drop(trial);
+        const last = edits.at(-1)?.revision ?? work.revision;
+        return { result: { epoch, revision: last, outcomes, warnings } };
+      }
       pour(trial, draft);
       const { actor, invite } = prepared.request;
       for (const edit of edits) {
@@ -75,5 +82,6 @@ function entryOf(
   const header = { rev: revision, epoch, at, actor, kind, name, op: op as JournalRow['op'], digest };
   work.chain = linkOf(work.chain, header);
   work.revision = revision;
+  work.moved[kind] = revision;
   return { ...header, chain: work.chain, body };
 }

@@ -11,7 +11,7 @@ import { type Db, IN_MEMORY, openDb } from './db.ts';
 import { readJournal } from './journal.ts';
 import { migrate, newer, SCHEMA_VERSION, versionOf } from './schema.ts';
 import { selectionOf } from './scopes.ts';
-import { loadState, type State } from './state.ts';
+import { allMoved, loadState, type State } from './state.ts';
 import { selectionProblems } from './sums.ts';
 import { entryProblems } from './verify.ts';
 
@@ -148,6 +148,7 @@ function nothing({ rules, cluster = '' }: OpenOptions, reason: string): State {
     created: '',
     epoch: 0,
     revision: 0,
+    moved: allMoved(0),
     chain: '',
     mode: 'held',
     reason,

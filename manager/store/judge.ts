@@ -2,10 +2,11 @@
 import type { Edit, Rules } from '../../common/rules.ts';
 import type { Stored } from '../../common/view.ts';
 import { EvenkeelError, type Problem } from '../../protocol/errors.ts';
-import { type Kind, keyOf } from '../../protocol/resource.ts';
+import { type Kind, keyOf, kindNames } from '../../protocol/resource.ts';
 import type { Breath } from './breath.ts';
 import { type Catalogue, type Draft, type Entry, hold, stubOf, tableOf } from './catalogue.ts';
 import { type Prepared, type PreparedEdit, preparedEdit } from './prepare.ts';
+import type { Moved } from './state.ts';
 import type { Outcome, WriteRequest } from './store.ts';
 
 /** An edit that really changes something, with the revision that it gets. */
@@ -25,8 +26,9 @@ export interface JudgeOptions {
   rules: Rules;
   /** An empty draft on top of the catalogue: what the store would be after it. */
   trial: Draft;
-  /** Where the store stands before it. */
+  /** Where the store, and each kind, stands before it. */
   revision: number;
+  moved: Moved;
   /** Milliseconds since the epoch. */
   now: number;
   breathe: Breath;
@@ -36,7 +38,7 @@ export interface JudgeOptions {
 export async function judgeRequest(
   below: Catalogue | Draft,
   { request, edits }: Prepared,
-  { rules, trial, revision, now, breathe }: JudgeOptions,
+  { rules, trial, revision, moved, now, breathe }: JudgeOptions,
 ): Promise<Accepted> {
   const all = [...edits, ...prunedBy(below, request, edits)];
   refuse(duplicates(all));
@@ -51,6 +53,7 @@ export async function judgeRequest(
     ...useInvite(trial, request.invite, now),
     ...((request.guard ?? 'on') === 'on' ? guarded : []),
   ]);
+  refuse(overtaken(request, moved));
   const shrinks = request.guard === 'forced' && guarded.some(({ code }) => code === 'too-many-removals');
   return { edits: changing, outcomes, warnings: guarded.map(({ message }) => message), shrinks };
 }
@@ -158,6 +161,18 @@ const stale = ({ where, ifMatch }: Edit, kind: Kind, name: string, has: number):
   message: `${keyOf({ kind, name })} ${has === 0 ? 'does not exist' : `is at revision ${has}`}, expected ${ifMatch === 0 ? 'none' : ifMatch}`,
   fix: 'read it again, and repeat the change on what it is now',
 });
+
+/** A trial says nothing of what came after it. */
+const overtaken = ({ tried = {} }: WriteRequest, moved: Moved): Problem[] =>
+  kindNames
+    .filter((kind) => moved[kind] > (tried[kind] ?? Number.POSITIVE_INFINITY))
+    .map((kind) => ({
+      code: 'overtaken',
+      path: '',
+      value: kind,
+      message: `somebody else has changed a ${kind} while this change was tried`,
+      fix: 'send it again, when fewer changes are under way',
+    }));
 
 /** Of two that come with the same invite in one batch, the second finds it used. */
 function useInvite(draft: Draft, id: string | undefined, now: number): Problem[] {

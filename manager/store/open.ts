@@ -4,7 +4,6 @@ import type { Log } from '../../common/log.ts';
 import type { Rules } from '../../common/rules.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import { backup } from './backup.ts';
-import { judgeBatch } from './batch.ts';
 import { createCertificates, readCertificates } from './certificates.ts';
 import { type Opened, openChecked } from './check.ts';
 import type { Db } from './db.ts';
@@ -106,13 +105,8 @@ function assemble(
       refuseDamaged();
       await prune({ db, clock, state });
     },
-    judge: async (request) => {
-      // The same code as a write, on a batch of one that is then dropped.
-      const { verdicts } = await judgeBatch([await prepare(request)], state, { rules, clock });
-      const [verdict] = verdicts;
-      if (verdict && 'result' in verdict) return verdict.result;
-      throw verdict?.refusal ?? new EvenkeelError('internal', 'the request was not judged');
-    },
+    // In the writer's turn, as a write: nothing moves while it is judged.
+    judge: async (request) => writer.write({ ...(await prepare(request)), dry: true }),
     events: damage === undefined ? events : { ...events, append: () => undefined },
     invites: createInvites({ db, clock, state: () => state }),
     close: async () => {

@@ -17,6 +17,8 @@ export interface PreparedEdit {
 export interface Prepared {
   request: WriteRequest;
   edits: PreparedEdit[];
+  /** Only judged: nothing of it is written. */
+  dry?: boolean;
 }
 
 export async function prepare(request: WriteRequest): Promise<Prepared> {

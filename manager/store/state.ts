@@ -1,12 +1,14 @@
 /** The state in memory: what the last COMMIT left, read from disk at the start and again after a failure. */
 import type { Rules } from '../../common/rules.ts';
 import type { SiteStub, Stored } from '../../common/view.ts';
-import type { Kind } from '../../protocol/resource.ts';
+import { type Kind, kindNames } from '../../protocol/resource.ts';
 import { type Catalogue, createCatalogue, hold } from './catalogue.ts';
 import { genesis } from './chain.ts';
 import type { Db, Queries } from './db.ts';
 import { type Scope, type Selection, selectionOf } from './scopes.ts';
 import type { Invite, Meta } from './store.ts';
+
+export type Moved = Record<Kind, number>;
 
 export interface State {
   cluster: string;
@@ -15,12 +17,17 @@ export interface State {
   revision: number;
   /** The link of the last entry. */
   chain: string;
+  /** Of each kind the revision after which nothing of it was written. */
+  moved: Moved;
   mode: 'serving' | 'held';
   reason: string | undefined;
   catalogue: Catalogue;
   selection: Selection;
   scopes: Map<string, Scope>;
 }
+
+export const allMoved = (revision: number): Moved =>
+  Object.fromEntries(kindNames.map((kind) => [kind, revision])) as Moved;
 
 export const metaOf = (
   { cluster, created, epoch, revision, mode, reason }: State,
@@ -55,6 +62,7 @@ export const loadState = (db: Db, rules: Rules): Promise<State> =>
       created: meta.created ?? '',
       epoch: Number(meta.epoch ?? 0),
       revision: tail?.rev ?? 0,
+      moved: allMoved(tail?.rev ?? 0),
       chain: tail?.chain ?? genesis(meta.cluster ?? ''),
       mode: meta.mode === 'held' ? 'held' : 'serving',
       reason: meta.reason,

@@ -14,6 +14,8 @@ export interface WriteRequest {
   guard?: 'on' | 'forced' | 'exempt';
   /** An invite that is used up by this write, both or neither. */
   invite?: string;
+  /** At which revision of each kind it was tried: it is refused with `overtaken` where one was written after that. */
+  tried?: Partial<Record<Kind, number>>;
 }
 
 export interface Outcome {
@@ -166,7 +168,7 @@ export interface Resume {
 export interface Store {
   /** Durable when it resolves. @throws EvenkeelError with every problem; nothing has changed then */
   write(request: WriteRequest): Promise<WriteResult>;
-  /** The same judgement, stopped before the write. @throws EvenkeelError as `write` does */
+  /** The same judgement of one moment, between writes, and stopped before its own. @throws EvenkeelError as `write` does */
   judge(request: WriteRequest): Promise<WriteResult>;
   get<K extends Kind>(kind: K, name: string): Promise<Stored<K> | undefined>;
   /** By name. */

@@ -94,7 +94,7 @@ export function createWriter(options: WriterOptions): Writer {
   };
   const carryOut = async (work: Work) => {
     const now = state();
-    const { draft, entries, revision, chain, usedInvites } = work;
+    const { draft, entries, revision, chain, moved, usedInvites } = work;
     const selection = { before: now.selection, after: selectionAfter(draft, now.selection, rules) };
     const moves = await movesOf(now.catalogue, draft, selection, rules);
     const at = { epoch: now.epoch, rev: revision };
@@ -104,7 +104,7 @@ export function createWriter(options: WriterOptions): Writer {
       writeBatch(queries, { entries, moves, scopes: [...touched.values()], gone, usedInvites }),
     );
     pour(draft, now.catalogue);
-    Object.assign(now, { selection: selection.after, revision, chain });
+    Object.assign(now, { selection: selection.after, revision, chain, moved });
     for (const [name, scope] of touched) now.scopes.set(name, scope);
     for (const name of gone) now.scopes.delete(name);
     committed(commitOf({ entries, moves, touched, gone }));

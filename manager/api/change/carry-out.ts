@@ -2,21 +2,16 @@
 import type { Clock } from '../../../common/clock.ts';
 import { keyOfEdit } from '../../../common/rules.ts';
 import { EvenkeelError } from '../../../protocol/errors.ts';
-import type { Kind } from '../../../protocol/resource.ts';
+import { type Kind, kindNames } from '../../../protocol/resource.ts';
 import type { ApplyAnswer } from '../../../protocol/views.ts';
 import type { WriteRequest, WriteResult } from '../../store/store.ts';
 import type { ApiStore } from '../given.ts';
 import { changedOnly, changedWithDiffs, previewOf } from './preview.ts';
 import { type Changed, changesOf, declaredNow } from './proposed.ts';
 import { refuse } from './refuse.ts';
-import { createRenderer, type Renderer } from './render.ts';
-import { renderProblems } from './render-check.ts';
-import { createSlices, type Slices } from './slices.ts';
-
-interface Trial {
-  renderer: Renderer;
-  breathe: Slices;
-}
+import { createRenderer } from './render.ts';
+import { renderProblems, type Trial } from './render-check.ts';
+import { createSlices } from './slices.ts';
 
 interface Judged {
   result: WriteResult;
@@ -33,6 +28,8 @@ export interface Changes {
 
 /** With more edits, or more sites to be rendered for one of them, a change is large. */
 const LARGE = 500;
+/** So often a change is tried again, when what its trial read was changed by somebody else meanwhile. */
+const TRIES = 20;
 const reaching = new Set<Kind>(['Policy', 'Template', 'Node', 'Cluster']);
 
 export function createChanges(store: ApiStore, clock: Clock): Changes {
@@ -64,8 +61,19 @@ export function createChanges(store: ApiStore, clock: Clock): Changes {
   const trialNow = (): Trial => ({ renderer, breathe: createSlices(clock) });
   const write = (request: WriteRequest) =>
     alone(request, async () => {
-      await judge(request, trialNow());
-      return store.write(request);
+      const trial = trialNow();
+      let whole = 0;
+      for (let tries = 1; ; tries += 1) {
+        const { revision } = store.meta();
+        if (trial.tried === undefined) whole = revision;
+        const { changes } = await judge(request, trial);
+        try {
+          return await store.write({ ...request, tried: readBy(changes, { whole, sites: revision }) });
+        } catch (err) {
+          if (!isOvertaken(err) || tries >= TRIES) throw err;
+          trial.tried = err.problems.every(({ value }) => value === 'Site') ? revision : undefined;
+        }
+      }
     });
   return {
     write,
@@ -90,6 +98,17 @@ export function createChanges(store: ApiStore, clock: Clock): Changes {
       }),
   };
 }
+
+/** What the trial of these changes reads: sites are tried each for itself, but with a template all of them are. */
+function readBy(changes: readonly Changed[], at: { whole: number; sites: number }): WriteRequest['tried'] {
+  const others = Object.fromEntries(
+    kindNames.filter((kind) => kind !== 'Site').map((kind) => [kind, at.whole]),
+  );
+  return changes.some(({ kind }) => reaching.has(kind)) ? { ...others, Site: at.sites } : others;
+}
+
+const isOvertaken = (err: unknown): err is EvenkeelError =>
+  err instanceof EvenkeelError && err.code === 'overtaken';
 
 function summaryOf({ revision, outcomes, warnings }: WriteResult) {
   const count = (wanted: string) => outcomes.filter(({ op }) => op === wanted).length;

@@ -10,7 +10,8 @@ import type { ApiStore } from '../given.ts';
 /** Everything declared, at one moment or after a change. */
 export interface Declared {
   of<K extends SmallKind>(kind: K): Table<ResourceOf<K> & { digest: string }>;
-  sites(): Promise<Item[]>;
+  /** Only those that were written after a revision, where one is given. */
+  sites(since?: number): Promise<Item[]>;
 }
 
 /** A resource that really changes; absent where it goes. */
@@ -37,9 +38,14 @@ export function changesOf(edits: readonly Edit[], { outcomes }: WriteResult): Ch
 
 export const declaredNow = (store: ApiStore): Declared => ({
   of: <K extends SmallKind>(kind: K) => tableOf(store.view(), kind),
-  sites: async () => {
+  sites: async (since) => {
     const items: Item[] = [];
-    for await (const site of store.each('Site')) items.push(site);
+    if (since === undefined) for await (const site of store.each('Site')) items.push(site);
+    else {
+      const newer = [...store.view().Site.values()].filter(({ revision }) => revision > since);
+      const found = await Promise.all(newer.map(({ name }) => store.get('Site', name)));
+      items.push(...found.filter((site) => site !== undefined));
+    }
     return items;
   },
 });
@@ -55,8 +61,8 @@ export function declaredAfter(now: Declared, changes: readonly Changed[]): Decla
   };
   return {
     of: <K extends SmallKind>(kind: K) => copy(kind) as unknown as Table<ResourceOf<K> & { digest: string }>,
-    sites: async () => {
-      const sites = new Map((await now.sites()).map((site) => [site.name, site]));
+    sites: async (since) => {
+      const sites = new Map((await now.sites(since)).map((site) => [site.name, site]));
       return [...overlay(sites, changesIn('Site')).values()];
     },
   };

@@ -11,19 +11,26 @@ import type { Slices } from './slices.ts';
 const MOST_KINDS = 20;
 export const MOST_SITES = 20_000;
 
+export interface Trial {
+  renderer: Renderer;
+  breathe: Slices;
+  /** With sites up to this revision the same change was tried already, and all but sites is as it was then. */
+  tried?: number | undefined;
+}
+
 /**
  * Renders what changed, on one node of each kind: of a thousand new sites each once, of the others none. Where a
- * policy, a template or a node changes, all that is rendered by it is tried.
+ * policy, a template or a node changes, all that is rendered by it is tried; a second time, what has come since.
  */
 export async function renderProblems(
   changes: readonly Changed[],
   now: Declared,
-  { renderer, breathe }: { renderer: Renderer; breathe: Slices },
+  { renderer, breathe, tried }: Trial,
 ): Promise<Problem[]> {
   const after = declaredAfter(now, changes);
   const units = touchedUnits(changes, after);
   const changed = changes.flatMap(({ kind, item }) => (kind === 'Site' && item ? [item] : []));
-  const all = units.some(({ whole }) => whole) ? (await after.sites()).slice(0, MOST_SITES) : [];
+  const all = units.some(({ whole }) => whole) ? (await after.sites(tried)).slice(0, MOST_SITES) : [];
   const place = placer(changes);
   const problems: Problem[] = [];
   for (const unit of units) problems.push(...(await tryUnit(unit, unit.whole ? all : changed)));

@@ -210,3 +210,46 @@ it('[2.4] an invite is used up by the write that it pays for, once, and not by o
   expect(again.store.invites.get('one')).toBeUndefined();
   expect([...again.store.view().Node.keys()]).toEqual(['web1']);
 });
+
+it('[2.3] a judgement is of one moment, whatever is committed while it is made', async () => {
+  const { store } = await opened();
+  const [first, last] = [site('a.example.org'), site('z.example.org')];
+  const fillers = Array.from({ length: 3000 }, (_, at) => site(`s${at}.example.org`));
+  let over = false;
+  const turning = async () => {
+    while (!over) {
+      await store.write({ actor: 'test', edits: puts(first, last) });
+      await store.write({
+        actor: 'test',
+        edits: [first, last].map(({ kind, name }) => deletion(kind, name)),
+      });
+    }
+  };
+  const turned = turning();
+  try {
+    for (let tries = 0; tries < 5; tries += 1) {
+      const { outcomes } = await store.judge({ actor: 'test', edits: puts(first, ...fillers, last) });
+      expect(outcomes.at(-1)?.op).toBe(outcomes[0]?.op);
+    }
+  } finally {
+    over = true;
+    await turned;
+  }
+  expect(store.view().Site.has('s0.example.org')).toBe(false);
+});
+
+it('[2.3] what it was tried on is judged inside the batch: another kind may move on, that one may not', async () => {
+  const { store } = await opened();
+  await store.write({ actor: 'test', edits: puts(...basics()) });
+  const { revision } = store.meta();
+  const tried = (name: string, kind: 'Node' | 'Template') =>
+    store.write({ actor: 'test', edits: puts(site(name)), tried: { [kind]: revision } });
+  const results = await Promise.allSettled([
+    store.write({ actor: 'test', edits: puts(node('web2')) }),
+    tried('a.example.org', 'Template'),
+    tried('b.example.org', 'Node'),
+  ]);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+  expect(results[2]).toMatchObject({ reason: { code: 'overtaken', problems: [{ value: 'Node' }] } });
+  expect([...store.view().Site.keys()]).toEqual(['a.example.org']);
+});
