@@ -6,6 +6,9 @@ import type { EventLine } from '../../protocol/views.ts';
 /** An event before it has its number and moment. */
 export type Happening = Omit<EventLine, 'id' | 'at'>;
 
+/** An alarm in what people are told of it. */
+export type Alarm = Record<'code' | 'subject' | 'message', string>;
+
 /** @param told what people were told of this node before the report */
 export function happeningsOf(node: string, report: Report, told: ReadonlyMap<string, string>): Happening[] {
   switch (report.type) {
@@ -113,17 +116,19 @@ const mild = new Set(['directory-missing']);
 function ofAlarm(node: string, report: AlarmReport, before: string | undefined): Happening[] {
   const { active, subject, message, code } = report;
   if (active ? message === before : before === undefined) return [];
-  return [
-    {
-      type: active ? 'alarm.raised' : 'alarm.cleared',
-      severity: active ? (mild.has(code) ? 'warning' : 'error') : 'info',
-      node,
-      subject,
-      message: active ? message : `no longer: ${message}`,
-      data: { code },
-    },
-  ];
+  if (!active) return [clearedAlarm(node, report)];
+  const severity = mild.has(code) ? 'warning' : 'error';
+  return [{ type: 'alarm.raised', severity, node, subject, message, data: { code } }];
 }
+
+export const clearedAlarm = (node: string, { code, subject, message }: Alarm): Happening => ({
+  type: 'alarm.cleared',
+  severity: 'info',
+  node,
+  subject,
+  message: `no longer: ${message}`,
+  data: { code },
+});
 
 /** Paths as an operator knows them: those of `evenkeel render`. */
 function ofDrift(node: string, { unit, action, diffs }: DriftReport): Happening {

@@ -12,7 +12,7 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Beat, PoolReport, Report, ScopeName, Status } from '../../protocol/messages.ts';
 import type { EventLine } from '../../protocol/views.ts';
-import { alarmKey, type Happening, happeningsOf } from './happenings.ts';
+import { alarmKey, clearedAlarm, type Happening, happeningsOf } from './happenings.ts';
 import {
   behindOf,
   emptyMemory,
@@ -110,7 +110,8 @@ export function createObserved({ clock, emit, headsOf, silentAfter = 7000 }: Obs
     if (memory.beat && said.n <= memory.beat.n) return;
     memory.beat = said;
     memory.beats += 1;
-    if (memory.beats === ALL_SAID) dropAlarms(toldOf(node), memory.alarms);
+    if (memory.beats === ALL_SAID)
+      for (const alarm of dropAlarms(toldOf(node), memory.alarms)) emit(clearedAlarm(node, alarm));
     heard(memory);
     const arrived = approach(memory, standsOf(memory, headsOf(node)));
     if (!memory.fresh) say(node, 'info', 'node.heard', `${node} is heard again`);

@@ -1,7 +1,7 @@
 /** Told: what people were told last of each thing of a node, so that a report that says it again is no event. */
 import type { Report } from '../../protocol/messages.ts';
 import type { EventLine } from '../../protocol/views.ts';
-import { alarmKey, checkKey, outcomeOf, unitKey } from './happenings.ts';
+import { type Alarm, alarmKey, checkKey, outcomeOf, unitKey } from './happenings.ts';
 
 /** By unit, check or alarm: how it stands. An alarm that does not stand is not in it. */
 export type Told = Map<string, string>;
@@ -19,9 +19,14 @@ export function tell(told: Told, report: Report): void {
   if (report.type === 'alarm') set(told, alarmKey(report), report.active ? report.message : undefined);
 }
 
-/** Alarms that a node did not say again after it had every chance to stand no more. */
-export function dropAlarms(told: Told, standing: ReadonlyMap<string, unknown>): void {
-  for (const key of told.keys()) if (key.startsWith('alarm/') && !standing.has(key)) told.delete(key);
+/** Drops the alarms that a node did not say again after it had every chance to, and returns them: they are over. */
+export function dropAlarms(told: Told, standing: ReadonlyMap<string, unknown>): Alarm[] {
+  const over = [...told].filter(([key]) => key.startsWith('alarm/') && !standing.has(key));
+  return over.map(([key, message]) => {
+    told.delete(key);
+    const [, code = '', ...subject] = key.split('/');
+    return { code, subject: subject.join('/'), message };
+  });
 }
 
 /** What an earlier run of the manager has told: the last event about each thing, as the store kept it. */

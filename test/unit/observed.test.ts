@@ -252,6 +252,7 @@ describe('[2.8] what a node says again', () => {
     observed.report('a', unit('two'));
     observed.report('a', held('two'));
     expect(happened().slice(3)).toEqual([
+      'info alarm.cleared a',
       'error alarm.raised a',
       'info unit.changed a',
       'warning unit.held a',
