@@ -75,7 +75,7 @@ export function createOutbox({
       flush();
     },
     received: (ids) => {
-      for (const id of ids) entries.delete(id);
+      for (const id of ids) settle(entries, id);
       flush();
     },
     flush,
@@ -90,6 +90,18 @@ function subjectOf(body: ReportBody): string | null {
   if (body.type === 'alarm') return `alarm ${body.code} ${body.subject}`;
   if (body.type === 'unit' && body.restarted === undefined) return `unit ${body.unit}`;
   return null;
+}
+
+/** Drops what was kept, and what it has overtaken: said after it, the manager would believe the older. */
+function settle(entries: Map<string, Entry>, id: string): void {
+  const kept = entries.get(id);
+  if (kept === undefined) return;
+  const subject = subjectOf(kept.body);
+  for (const older of entries.values()) {
+    if (older === kept) break;
+    if (subject !== null && subjectOf(older.body) === subject) entries.delete(older.id);
+  }
+  entries.delete(id);
 }
 
 /** The oldest report that a newer one has overtaken. */

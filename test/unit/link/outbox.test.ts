@@ -48,3 +48,23 @@ it('[2 bad input] what a newer report has overtaken goes first, and what happene
   for (let at = 0; at < 20; at += 1) outbox.add(fight(`${at}.conf`));
   expect(outbox.counts().waiting).toBe(10);
 });
+
+it('[2.7] a report that got no receipt is not sent again after a newer one of the same was kept', async () => {
+  const clock = createManualClock();
+  const sent: Report[] = [];
+  const send = (report: Report) => sent.push(report) > 0;
+  const outbox = createOutbox({ send, session: () => 's', clock, log: quiet });
+  for (const body of [check('down'), fight('a.conf'), alarm('x'), check('up')]) outbox.add(body);
+  outbox.received([sent[3]!.id]);
+  expect(outbox.counts()).toEqual({ waiting: 2, dropped: 0 });
+  await clock.advance(6_000);
+  outbox.flush();
+  expect(sent.slice(4)).toMatchObject([fight('a.conf'), alarm('x')]);
+
+  outbox.add(check('down'));
+  outbox.add(check('up'));
+  outbox.received([sent.at(-2)!.id]);
+  await clock.advance(6_000);
+  outbox.flush();
+  expect(sent.at(-1)).toMatchObject({ state: 'up' });
+});
