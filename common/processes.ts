@@ -9,6 +9,7 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
+import { basename } from 'node:path';
 
 export interface ProcessStat {
   pid: number;
@@ -95,10 +96,31 @@ export function isOlderThan({ started }: ProcessStat, file: string): boolean {
 export const ticksNow = (): number =>
   Math.floor((Number.parseFloat(read('/proc/uptime') ?? '0') - 0.05) * TICKS_PER_SECOND);
 
-/** Whether a process runs a command, by its executable and its arguments; one that shows them as a title shows spaces. */
-export const runsCommand = (pid: number, [executable, ...args]: readonly [string, ...string[]]): boolean =>
-  runs(pid, executable) &&
-  (read(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').includes(args.join(' '));
+const wordsOf = (text: string): string[] => text.split(/[\0 ]/).filter((word) => word !== '');
+
+/** Whether a process runs just this command and no longer one; a title, as `nginx: master process nginx -c file`, ends with it. */
+export function runsCommand(pid: number, [executable, ...args]: readonly [string, ...string[]]): boolean {
+  if (!runs(pid, executable)) return false;
+  const words = wordsOf(read(`/proc/${pid}/cmdline`) ?? '');
+  const wanted = wordsOf(args.join(' '));
+  const before = words.slice(0, Math.max(0, words.length - wanted.length));
+  const isNamed = before.length === 1 || basename(before.at(-1) ?? '') === basename(executable);
+  return isNamed && words.slice(before.length).join(' ') === wanted.join(' ');
+}
+
+/** Whether a process has a file open: whoever inherited it when it was started shows so whose it is. */
+export function holds(pid: number, file: string): boolean {
+  const wanted = fileAt(file);
+  if (wanted === null) return false;
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      const held = fileAt(`/proc/${pid}/fd/${fd}`);
+      return held?.ino === wanted.ino && held.dev === wanted.dev;
+    });
+  } catch {
+    return false; // gone, or another user's: not ours
+  }
+}
 
 const all = (): ProcessStat[] =>
   readdirSync('/proc')
@@ -113,3 +135,7 @@ export const membersOf = (session: number): ProcessStat[] =>
 /** Everything that runs a command and began at a tick or later. */
 export const runningSince = (command: readonly [string, ...string[]], tick: number): ProcessStat[] =>
   all().filter(({ pid, started }) => started >= tick && runsCommand(pid, command));
+
+/** Everything that runs an executable and has a file open. */
+export const runningWith = (executable: string, file: string): ProcessStat[] =>
+  all().filter(({ pid }) => runs(pid, executable) && holds(pid, file));

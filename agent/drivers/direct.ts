@@ -6,6 +6,7 @@ import type { Clock } from '../../common/clock.ts';
 import { writeFileAtomic } from '../../common/files.ts';
 import type { Log } from '../../common/log.ts';
 import {
+  holds,
   isOlderThan,
   membersOf,
   type ProcessStat,
@@ -13,6 +14,7 @@ import {
   processOf,
   provenIn,
   runningSince,
+  runningWith,
   runs,
   runsCommand,
   tailOf,
@@ -66,11 +68,18 @@ export function createDirectDriver({
     const found = pid === null ? null : processOf(pid);
     return found?.started === started ? found : null;
   };
-  const leaderOf = (service: ResolvedService) =>
-    proven(service)?.pid ?? pidIn(service.pidFile) ?? provenIn(proofOf(service))[0];
-  /** Without proof it must run our very command: others may use the same executable. */
-  const isOurs = ({ pid }: ProcessStat, service: ResolvedService) =>
-    executables.allows(service.start[0] ?? '') && runsCommand(pid, commandOf(service));
+  /** Whose workers may be left: the proof is asked too, for a pid file may hold anything. */
+  const leadersOf = (service: ResolvedService): (number | null)[] => [
+    provenIn(proofOf(service))[0],
+    pidIn(service.pidFile),
+  ];
+  const saidBy = ({ name }: ResolvedService) => join(logFolder, `${name}.out`);
+  /** Without proof it must hold our output or run our very command: others may use the same executable. */
+  const isOurs = ({ pid }: ProcessStat, service: ResolvedService) => {
+    if (!executables.allows(service.start[0] ?? '')) return false;
+    const command = commandOf(service);
+    return runsCommand(pid, command) || (runs(pid, command[0]) && holds(pid, saidBy(service)));
+  };
   const until = async (isSo: () => boolean, ms: number): Promise<boolean> => {
     const end = clock.monotonic() + ms;
     while (!isSo()) {
@@ -89,6 +98,20 @@ export function createDirectDriver({
     for (const { pid } of left()) send(pid, 'SIGKILL');
     await until(() => left().length === 0, GRACE_MS);
   };
+  /** Who inherited the output of the newest start. */
+  const heirsOf = (service: ResolvedService) => runningWith(commandOf(service)[0], saidBy(service));
+  /** Ends whom a failed start has left, told by the output they inherited: who does not hold it may be another's. */
+  const endStarted = async (service: ResolvedService, child: ChildProcess) => {
+    const sessions = new Set(heirsOf(service).map(({ session }) => session));
+    killGroup(child);
+    const areGone = () => {
+      const found = heirsOf(service);
+      for (const { pid } of found) send(pid, 'SIGKILL');
+      return found.length === 0;
+    };
+    await until(areGone, GRACE_MS);
+    for (const session of sessions) await endWorkers(service, session);
+  };
   const start = async (service: ResolvedService) => {
     const lost = proven(service);
     if (lost) {
@@ -97,23 +120,24 @@ export function createDirectDriver({
       return act(service, 'reload', lost.pid);
     }
     const [path, ...args] = executables.resolve(service.start);
-    await endWorkers(service, leaderOf(service));
+    for (const session of leadersOf(service)) await endWorkers(service, session);
     for (const socket of service.sockets) removeSocket(socket);
     rmSync(service.pidFile, { force: true });
     rmSync(proofOf(service), { force: true, recursive: true });
-    const said = join(logFolder, `${service.name}.out`);
+    const said = saidBy(service);
     const output = freshLog(said);
     const since = ticksNow();
-    const child = spawn(path, args, { detached: true, stdio: ['ignore', output, output] });
+    // Handed on a third time: a daemon turns its outputs elsewhere, and by this one it and its workers are told.
+    const child = spawn(path, args, { detached: true, stdio: ['ignore', output, output, output] });
     closeSync(output);
     const command = commandOf(service);
-    const failure = failureOf(child, () => runningSince(command, since).length > 0, clock);
+    const isSeen = () => heirsOf(service).length > 0 || runningSince(command, since).length > 0;
+    const failure = failureOf(child, isSeen, clock);
     await until(() => find(service) !== null || failure() !== null, service.timeout);
     const daemon = find(service);
     if (daemon === null) {
-      killGroup(child);
-      for (const { pid } of runningSince(command, since)) send(pid, 'SIGKILL');
       const why = failure() ?? `it wrote no ${service.pidFile} within ${service.timeout} ms`;
+      await endStarted(service, child);
       throw new EvenkeelError(
         'service-failed',
         `${service.name} did not start: ${why}\n${tailOf(said)}`.trim(),
@@ -136,7 +160,7 @@ export function createDirectDriver({
     await act(service, 'reload', daemon.pid);
   };
   const stop = async (service: ResolvedService) => {
-    const session = leaderOf(service);
+    const sessions = leadersOf(service);
     const daemon = find(service) ?? proven(service);
     if (daemon !== null) {
       await act(service, 'stop', daemon.pid);
@@ -147,7 +171,7 @@ export function createDirectDriver({
         await until(isGone, GRACE_MS);
       }
     }
-    await endWorkers(service, session);
+    for (const session of sessions) await endWorkers(service, session);
     rmSync(proofOf(service), { force: true, recursive: true });
   };
   const acts: Record<Act, (service: ResolvedService) => Promise<void>> = { start, reload, stop };
@@ -195,7 +219,8 @@ const UNSEEN_MS = 1_000;
 
 /**
  * How a start failed; null while it has not. A daemon that goes to the background ends its first process with 0: from
- * then on it is known by its command line, and when nothing has that, nobody waits for the rest of its time to start.
+ * then on it is known by the output it inherited or by its command line, and when nothing has these, nobody waits for
+ * the rest of its time to start.
  */
 function failureOf(child: ChildProcess, isSeen: () => boolean, clock: Clock) {
   let failure: string | null = null;

@@ -1,6 +1,14 @@
 /** The direct driver with daemons of our own making: scripts that go to the background in good and in bad ways. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,6 +16,7 @@ import { createDirectDriver } from '../../agent/drivers/direct.ts';
 import { createExecutables } from '../../agent/drivers/executables.ts';
 import { createRun } from '../../agent/drivers/run.ts';
 import { systemClock as clock } from '../../common/clock.ts';
+import { processOf, runs } from '../../common/processes.ts';
 import type { ResolvedService } from '../../common/render/resolved.ts';
 import { quiet } from '../support/courier.ts';
 import { until } from '../support/until.ts';
@@ -16,7 +25,19 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'evenkeel-direct-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  for (const pid of daemons()) process.kill(pid, 'SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Who runs this test's daemon: its folder is its own, and so are they. */
+const daemons = () =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 1 && processOf(pid) !== null && runs(pid, join(folder, 'daemon')));
+const pidOf = (file: string) => Number(readFileSync(join(folder, file), 'utf8'));
+/** Dead also while its parent, this process, has not yet looked: its remains keep their place in /proc until then. */
+const lives = (pid: number | null | undefined) => processOf(pid ?? 0) !== null;
 
 function daemonOf(script: string, logFolder = folder) {
   const path = join(folder, 'daemon');
@@ -65,17 +86,17 @@ describe('[2 bad input] the driver', () => {
   afterEach(() => {
     for (const child of started.splice(0)) child.kill('SIGKILL');
   });
-  /** Runs the same executable with other arguments, as another one would who uses it too. */
-  const stranger = async () => {
-    const child = spawn(join(folder, 'daemon'), [join(folder, 'other')], { stdio: 'ignore' });
+  /** Runs the same executable, as another one would who uses it too. */
+  const stranger = (...args: string[]) => {
+    const child = spawn(join(folder, 'daemon'), args, { stdio: 'ignore' });
     started.push(child);
-    await until('the stranger runs', () => existsSync(join(folder, 'other')));
     return child;
   };
 
   it('never signals a stranger of the same executable whose pid came into its pid file', async () => {
     const { driver, service } = daemonOf(stays);
-    const { pid, exitCode } = await stranger();
+    const { pid } = stranger(join(folder, 'other'));
+    await until('the stranger runs', () => existsSync(join(folder, 'other')));
     writeFileSync(service.pidFile, `${pid}\n`);
     expect(driver.read(service).pid).toBeNull();
     await driver.apply(service, ['stop']);
@@ -85,8 +106,7 @@ describe('[2 bad input] the driver', () => {
     expect(own).not.toBe(pid);
     writeFileSync(service.pidFile, `${pid}\n`);
     await driver.apply(service, ['stop']);
-    expect([exitCode, existsSync(`/proc/${pid}`)]).toEqual([null, true]);
-    expect(existsSync(`/proc/${own}`)).toBe(false);
+    expect([lives(pid), lives(own)]).toEqual([true, false]);
   });
 
   it('knows its daemon again though what proves it is lost', async () => {
@@ -99,7 +119,6 @@ describe('[2 bad input] the driver', () => {
     expect(driver.read(service).pid).toBe(pid);
     rmSync(join(folder, 'daemon'));
     expect(() => driver.read(service)).not.toThrow();
-    process.kill(pid ?? 0, 'SIGKILL');
   });
 
   it('gives a daemon its pid file back that a hand has deleted or written over, and ends it without', async () => {
@@ -118,7 +137,7 @@ describe('[2 bad input] the driver', () => {
     await until('it was told to reload', () => existsSync(`${service.pidFile}.reloads`));
     rmSync(service.pidFile);
     await driver.apply(service, ['stop']);
-    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    expect(lives(pid)).toBe(false);
   });
 
   it('waits for no pipe that somebody has put in the place of its files', async () => {
@@ -131,14 +150,64 @@ describe('[2 bad input] the driver', () => {
     await driver.apply(service, ['stop']);
   });
 
-  it('leaves nothing running of a daemon that never wrote its pid file', async () => {
-    const { driver, service } = daemonOf(`
-      [ "$2" = on ] || { setsid "$0" "$1" on & exit 0; }
-      echo $$ > "$1.elsewhere"
-      while :; do sleep 0.1; done`);
-    await expect(driver.apply({ ...service, timeout: 500 }, ['start'])).rejects.toThrow('wrote no');
-    const pid = readFileSync(`${service.pidFile}.elsewhere`, 'utf8').trim();
-    await until('it has ended', () => !existsSync(`/proc/${pid}`));
+  /** Goes to the background into a session of its own, with a worker that shows another command. */
+  const withWorker = (tells: string) => `
+      case "$2" in
+      '') setsid "$0" "$1" on & exit 0;;
+      on) "$0" "$1" worker & trap 'exit 0' TERM; ${tells};;
+      worker) echo $$ > "$1.worker"; trap '' HUP;;
+      esac
+      while :; do sleep 0.1; done`;
+
+  it('leaves nothing running of a daemon that never wrote its pid file, nor of its workers', async () => {
+    const { driver, service } = daemonOf(withWorker('echo $$ > "$1.elsewhere"'));
+    await expect(driver.apply({ ...service, timeout: 1_000 }, ['start'])).rejects.toThrow('wrote no');
+    expect([pidOf('pid.elsewhere'), pidOf('pid.worker')].map(lives)).toEqual([false, false]);
+    expect(daemons()).toEqual([]);
+  });
+
+  it('ends the workers of its killed daemon, whatever number a hand has put into its pid file', async () => {
+    const { driver, service } = daemonOf(withWorker('echo $$ > "$1"'));
+    for (const what of ['start', 'stop'] as const) {
+      await driver.apply(service, ['start']);
+      await until('its worker runs', () => existsSync(join(folder, 'pid.worker')));
+      const [own, worker] = [pidOf('pid'), pidOf('pid.worker')];
+      writeFileSync(service.pidFile, '4194305\n'); // more than any pid can be
+      process.kill(own, 'SIGKILL');
+      await until('it has ended', () => !lives(own));
+      expect(lives(worker)).toBe(true);
+      rmSync(join(folder, 'pid.worker'));
+      await driver.apply(service, [what]);
+      expect(lives(worker)).toBe(false);
+      await driver.apply(service, ['stop']);
+    }
+  });
+
+  it.each([
+    ['nothing', []],
+    ['a word', ['first']],
+  ])(
+    'ends no stranger of the same executable after a failed start with %s for arguments',
+    async (_, args) => {
+      const { driver, service } = daemonOf('while :; do sleep 0.1; done');
+      const start: ResolvedService['start'] = ['daemon', ...args];
+      const failed = driver.apply({ ...service, start, timeout: 800 }, ['start']).catch(String);
+      await until('it is being started', () => existsSync(join(folder, 'daemon.out')));
+      const strangers = [stranger(...args), stranger(...args, 'more'), stranger('first-of-all')];
+      expect(await failed).toContain('wrote no');
+      expect(strangers.map(({ pid }) => lives(pid))).toEqual([true, true, true]);
+      expect(daemons().sort()).toEqual(strangers.map(({ pid }) => pid).sort());
+    },
+  );
+
+  it('takes nobody for its daemon whose command only begins as its own', async () => {
+    const { driver, service } = daemonOf('while :; do sleep 0.1; done');
+    for (const start of [['daemon'], ['daemon', 'first']] as ResolvedService['start'][]) {
+      const { pid } = stranger(...start.slice(1), 'more');
+      await until('the stranger runs', () => runs(pid ?? 0, join(folder, 'daemon')));
+      writeFileSync(service.pidFile, `${pid}\n`);
+      expect(driver.read({ ...service, start }).pid).toBeNull();
+    }
   });
 
   it('says the end of what a daemon flooded its output with', async () => {
