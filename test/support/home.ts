@@ -1,6 +1,5 @@
 /** A box in a temp folder that converges for real: its own disk, real daemons on a loopback address, and no manager. */
-import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
@@ -182,7 +181,7 @@ export async function openHome({
     /** Ends everything. */
     end: async (last: () => void = () => undefined) => {
       await agent.stop();
-      endDaemons(paths.run);
+      endDaemons(folder);
       last();
       rmSync(folder, { recursive: true, force: true });
     },
@@ -255,17 +254,29 @@ export function filesWith(folder: string, text: string): string[] {
     .filter((place) => readFileSync(place, 'utf8').includes(text));
 }
 
-/** Ends every daemon whose pid file lies in a folder, and what is left of its session. */
-export function endDaemons(run: string): void {
-  if (!existsSync(run)) return;
-  for (const name of readdirSync(run).filter((file) => file.endsWith('.pid'))) {
-    const pid = Number.parseInt(readFileSync(join(run, name), 'utf8'), 10);
-    const members = pid > 1 ? execFileSync('ps', ['-eo', 'pid=,sess='], { encoding: 'utf8' }) : '';
-    for (const line of members.split('\n')) {
-      const [member, session] = line.trim().split(/\s+/).map(Number);
-      if (member && (session === pid || member === pid)) kill(member);
+/**
+ * Ends every daemon that has a file of a folder open, also a worker whose master and pid file are gone. Looks until
+ * there is none, for a master may make a worker while it is looked for.
+ */
+function endDaemons(folder: string): void {
+  const left = () =>
+    readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => pid > 1 && pid !== process.pid)
+      .filter((pid) => openFilesOf(pid).some((file) => file.startsWith(`${folder}/`)));
+  for (let found = left(); found.length > 0; found = left()) for (const pid of found) kill(pid);
+}
+
+function openFilesOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  const seen = <T>(look: () => T[]): T[] => {
+    try {
+      return look();
+    } catch {
+      return []; // it has ended, or has closed it, already
     }
-  }
+  };
+  return seen(() => readdirSync(folder)).flatMap((fd) => seen(() => [readlinkSync(join(folder, fd))]));
 }
 
 function kill(pid: number): void {
