@@ -17,12 +17,16 @@ import { without } from './refused.ts';
 import { reload } from './reload.ts';
 import { render } from './rendering.ts';
 import { rollBack } from './rollback.ts';
+import { keepServing } from './serving.ts';
 import { stage, tidy } from './stage.ts';
 import { validate } from './validate.ts';
 import { verify } from './verify.ts';
 
 export async function converge(pass: Pass, report: (ending: Ending) => void): Promise<Ending> {
-  const ending = await forward(pass).catch((err: unknown) => failed(pass, err));
+  const ending = await forward(pass).catch(async (err: unknown) => {
+    await keepServing(pass);
+    return failed(pass, err);
+  });
   if (pass.signal.aborted) return ending;
   await pass.step('report', async () => {
     // Said first: what cannot be tidied up, on a disk that takes nothing, must not silence it.

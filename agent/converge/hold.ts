@@ -15,35 +15,38 @@ export function versionsHeld({ holding, unit, tools }: Pass): Versions {
 
 /**
  * Holds a resource back for the rest of this pass: at its last good version, or not at all where it has none or where
- * that is the version that fails now.
+ * that is the version that fails now. A version that came since it was tried is not meant, and the next pass tries it.
  */
-export function holdBack({ holding, unit, tools }: Pass, key: string, said: Said): void {
+export function holdBack({ holding, unit, tools }: Pass, key: string, said: Said, tried: Versions): void {
   const memory = tools.desired.unit(unit.name);
-  const now = tools.desired.digest(key);
+  const now = tried.has(key) ? (tried.get(key)?.digest ?? null) : tools.desired.digest(key);
   const good = memory.good(key)?.digest ?? null;
   const failedAlready = holding.has(key) || memory.held().some((held) => keyOf(held) === key);
   const serving = good === null || good === now || failedAlready ? 'nothing' : 'last-good';
   holding.set(key, { digest: now, serving, ...said });
 }
 
-/** Holds everything that changed at its last good version. */
-export const holdAll = (pass: Pass, keys: readonly string[], reason: string): Map<string, Hold> =>
+/** Holds all that was tried at its last good version. */
+export const holdAll = (tried: Versions, keys: readonly string[], reason: string): Map<string, Hold> =>
   new Map(
     keys.map((key) => {
-      const digest = pass.tools.desired.digest(key);
+      const digest = tried.get(key)?.digest ?? null;
       return [key, { digest, serving: 'last-good', reason, harmful: true }];
     }),
   );
 
+const FEW = 5;
 const LARGEST_PART = 1 / 5;
 
+/** Among so many that changed, so many may fail and the mistake is still theirs: two sites that share a bad certificate are. */
+export const mostToBlame = (of: number): number => Math.max(FEW, Math.floor(of * LARGEST_PART));
+
 /**
- * Whether so many fail that the mistake is more likely elsewhere: more than one, and more than a fifth of what changed;
+ * Whether so many fail that the mistake is more likely elsewhere: more than a few, and more than a fifth of what changed;
  * of resources that did not change, more than a fifth of all.
  */
 export function isTooMany(held: readonly string[], { items, shared }: Suspects, all: number): boolean {
   const changed = new Set([...items, ...shared]);
   const fresh = held.filter((key) => changed.has(key)).length;
-  const exceeds = (some: number, of: number) => some > 1 && some > of * LARGEST_PART;
-  return exceeds(fresh, changed.size) || exceeds(held.length - fresh, all);
+  return fresh > mostToBlame(changed.size) || held.length - fresh > mostToBlame(all);
 }

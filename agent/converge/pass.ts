@@ -81,6 +81,8 @@ export interface Pass {
   scopes: Record<ScopeName, { epoch: number; rev: number }>;
   /** What this pass holds back; kept when the tree without it has passed its checker. */
   holding: Map<string, Hold>;
+  /** Bytes are compared as well, and the checker is asked again. */
+  contents: boolean;
   /** Whom the checker's last words seemed to mean. */
   accused: { gist: string; keys: string[] } | null;
   /** What was staged and may turn out to be garbage: a tree, and places that were not there before. */
@@ -102,6 +104,7 @@ export function beginPass(unit: Unit, tools: Tools, scopes: Pass['scopes'], sign
     at: 'render',
     scopes,
     holding: new Map(),
+    contents: false,
     accused: null,
     staged: [],
     diffs: [],

@@ -102,8 +102,8 @@ export function previousOf(manifest: Manifest | null): Previous {
   return previous;
 }
 
-const driftOf = ({ unit }: Pass, active: Manifest): Promise<Expected[]> =>
-  unit.disk.differing(unit.trees.expected(active), { contents: unit.contents });
+const driftOf = ({ unit, contents }: Pass, active: Manifest): Promise<Expected[]> =>
+  unit.disk.differing(unit.trees.expected(active), { contents });
 
 /** Files that are wrong on the disk are rendered again, since their bytes are needed. */
 function withTexts(pass: Pass, active: Manifest, drift: readonly Expected[]): Promise<Wanted> {

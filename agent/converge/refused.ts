@@ -2,7 +2,7 @@
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Versions } from '../state/memory.ts';
 import { bisect } from './bisect.ts';
-import { holdBack, isTooMany, versionsHeld } from './hold.ts';
+import { holdBack, isTooMany, mostToBlame, versionsHeld } from './hold.ts';
 import type { Pass } from './pass.ts';
 import { activeManifest, previousOf } from './plan.ts';
 import type { Suspects, Wanted } from './render.ts';
@@ -26,7 +26,7 @@ export async function without(pass: Pass, refused: Wanted, message: string): Pro
     return new EvenkeelError('validate-failed', saidOf(pass, refused, message).reason);
   };
   if (culprits.size === 0) throw heldWhole();
-  for (const [key, words] of culprits) holdBack(pass, key, saidOf(pass, refused, words));
+  for (const [key, words] of culprits) holdBack(pass, key, saidOf(pass, refused, words), refused.tried);
   const { renderer } = pass.unit;
   if (isTooMany([...pass.holding.keys()], renderer.suspects(), renderer.count())) throw heldWhole();
   return renderAs(pass, versionsHeld(pass));
@@ -90,7 +90,7 @@ async function bisected(pass: Pass, items: string[]): Promise<Map<string, string
     return trial(pass, new Map(others.map((key) => [key, memory.good(key)])));
   };
   if ((await judge([])) !== null) return new Map();
-  return bisect(items, judge, Math.max(1, Math.floor(items.length / 5)));
+  return bisect(items, judge, mostToBlame(items.length));
 }
 
 async function trial(pass: Pass, versions: Versions): Promise<string | null> {

@@ -58,11 +58,13 @@ export interface Renderer {
   look(keys: Iterable<string>): void;
   /**
    * @param previous what is right on the disk already, and need not be rendered again
-   * @param as versions to take instead of those that count
+   * @param as versions to take instead of those that count, as they are at the moment that the render is of
    * What arrives while it renders counts the next time.
    * @throws EvenkeelError render-failed or paths-differ
    */
-  wanted(previous: Previous, as?: Versions): Promise<Wanted>;
+  wanted(previous: Previous, as?: Versions | (() => Versions)): Promise<Wanted>;
+  /** The versions that the last render tried, also where it failed. */
+  tried(): Versions;
   /** What has changed since the unit was last good and is not held back, as far as it matters to the unit. */
   suspects(): Suspects;
   /** How many items the unit has. */
@@ -85,6 +87,7 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
   let as = NONE;
   let fed: { inputs: string; items: UnitItems } | undefined;
   let last: { previous: Previous; wanted: Wanted } | undefined;
+  let lastTried = NONE;
   let news = false;
   /** One render at a time: a plan that is asked for must not change the items below a pass. */
   let queue: Promise<unknown> = Promise.resolve();
@@ -136,14 +139,16 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
   const tried = (): Versions =>
     new Map([...memory.changed()].filter(([key]) => !as.has(key) && !memory.isHeld(key)));
   /** What counts is taken down before the first slice: inputs, templates, and which versions are being tried. */
-  const render = async (previous: Previous, versions: Versions): Promise<Wanted> => {
-    as = versions;
+  const render = async (previous: Previous, replacing: () => Versions): Promise<Wanted> => {
+    as = replacing();
     const policy = version(own.policy) as ItemOf<'Policy'> | null;
     as = NONE;
     if (policy) await inSlices(gather(policy.spec));
+    const versions = replacing();
     as = versions;
+    lastTried = tried();
     const inputs = inputsNow();
-    const moment = { tried: tried(), scopes: stands() };
+    const moment = { tried: lastTried, scopes: stands() };
     for (const key of versions.keys()) feed(inputs.items, key, version(key));
     try {
       const steps = renderSteps(inputs, previous);
@@ -156,12 +161,12 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
       for (const key of versions.keys()) feed(inputs.items, key, memory.effective(key));
     }
   };
-  const wanted = async (previous: Previous, versions: Versions): Promise<Wanted> => {
+  const wanted = async (previous: Previous, replacing?: () => Versions): Promise<Wanted> => {
     // Nothing that matters to it has come since, so it is what the scopes of now want as well.
-    if (versions.size === 0 && last?.previous === previous) return { ...last.wanted, scopes: stands() };
+    if (!replacing && last?.previous === previous) return { ...last.wanted, scopes: stands() };
     news = false;
-    const made = await render(previous, versions);
-    if (versions.size === 0 && !news) last = { previous, wanted: made };
+    const made = await render(previous, replacing ?? (() => NONE));
+    if (!replacing && !news) last = { previous, wanted: made };
     return made;
   };
   const policyNow = () => memory.effective(own.policy) as ItemOf<'Policy'> | null;
@@ -171,8 +176,10 @@ export function createRenderer({ unit, node, paths, desired }: RendererOptions):
       last = undefined;
       news = true;
     },
+    tried: () => lastTried,
     wanted: (previous, versions = NONE) => {
-      const turn = queue.then(() => wanted(previous, versions));
+      const replacing = typeof versions === 'function' ? versions : versions.size > 0 && (() => versions);
+      const turn = queue.then(() => wanted(previous, replacing || undefined));
       queue = turn.catch(() => undefined);
       return turn;
     },

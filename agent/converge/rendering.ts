@@ -27,12 +27,13 @@ function blame(pass: Pass, error: EvenkeelError): boolean {
   const few = !isTooMany([...new Set([...holding.keys(), ...items])], suspects, unit.renderer.count());
   if (items.length > 0 && few) {
     const reasons = new Map(error.problems.map(({ path, message }) => [path, message]));
-    for (const key of items) holdBack(pass, key, { reason: reasons.get(key) ?? error.message });
+    for (const key of items)
+      holdBack(pass, key, { reason: reasons.get(key) ?? error.message }, unit.renderer.tried());
     return true;
   }
   // When most fail, or the unit's own files do, it is what they share.
   const shared = suspects.shared.filter((key) => !holding.has(key));
   if (unit.record.read().good === null) return false;
-  for (const key of shared) holdBack(pass, key, { reason: error.message });
+  for (const key of shared) holdBack(pass, key, { reason: error.message }, unit.renderer.tried());
   return shared.length > 0;
 }

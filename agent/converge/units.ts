@@ -130,11 +130,13 @@ export function createUnits(options: UnitsOptions): Units {
   const pass = async (name: string): Promise<Again | undefined> => {
     const one = await passOf(name);
     const { unit } = one;
+    // What is asked for from here on is for the next pass.
+    one.contents = unit.contents;
+    unit.contents = false;
     const stillHeld = (err: unknown) =>
       log.warn({ unit: name, err: messageOf(err) }, 'what is held back is not tried again');
-    if (unit.contents) await askAgain(one).catch(stillHeld);
+    if (one.contents) await askAgain(one).catch(stillHeld);
     const ending = await converge(one, (ended) => reporter.pass(one, ended, unit.record.read().loaded ?? ''));
-    unit.contents = false;
     endedAt.set(name, clock.monotonic());
     await after(unit);
     if (ending.failure && !stopping.signal.aborted) throw ending.failure;

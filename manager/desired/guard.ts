@@ -18,7 +18,9 @@ export function guard(proposal: Proposal, now: number): Problem[] {
   return [
     ...removals(proposal),
     ...(kinds.has('Policy') ? withdrawals(proposal) : []),
-    ...(kinds.has('Node') || kinds.has('VirtualService') ? emptiedPools(proposal, now) : []),
+    ...(kinds.has('Node') || kinds.has('VirtualService')
+      ? [...endedServices(proposal, now), ...emptiedPools(proposal, now)]
+      : []),
   ];
 }
 
@@ -59,6 +61,23 @@ function withdrawals({ before, after }: Proposal): Problem[] {
         }),
       ),
   );
+}
+
+/** A service that somebody serves goes dark with its declaration. */
+function endedServices({ before, after }: Proposal, now: number): Problem[] {
+  return [...before.VirtualService.values()].flatMap((service): Problem[] => {
+    const serving = after.VirtualService.has(service.name) ? 0 : eligible(service, before, now);
+    if (serving === 0) return [];
+    return [
+      {
+        code: 'empty-pool',
+        path: '',
+        value: service.name,
+        message: `would end virtual service ${service.name}, which ${serving} ${serving === 1 ? 'node' : 'nodes'} of role ${service.spec.pool.role} serve`,
+        fix: FORCE,
+      },
+    ];
+  });
 }
 
 /** Only services that had somebody: one that is declared before its nodes is no loss. */

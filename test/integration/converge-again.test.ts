@@ -64,7 +64,7 @@ it('[2 bad input] a unit held whole for what lay on the box goes on after the sw
   const first = await home.settled();
   const pem = join(home.folder, 'pem');
   const tls = { certificate: join(pem, 'cert.pem'), key: join(pem, 'key.pem') };
-  const names = ['a.example', 'b.example', 'c.example'];
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((label) => `${label}.example`);
   await home.declare(...(await Promise.all(names.map((name) => siteOf(home, name, { tls })))));
   expect(await home.settled()).toMatchObject({ result: 'held', digest: first.digest, held: [] });
   mkdirSync(pem);

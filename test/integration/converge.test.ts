@@ -110,11 +110,24 @@ describe.each([
 });
 
 describe('what is held back', () => {
-  it('[2.5] is the whole unit when more than a fifth of what changed fails, and what was served goes on', async () => {
+  it('[2.5] is two sites that share a bad certificate, alone, though nothing else has changed', async () => {
+    home = await webHome();
+    await home.declare(...(await sitesOf(named(3))));
+    await home.settled();
+    await home.declare(...(await sitesOf(named(2, 'bad'), missing)));
+    const report = await home.settled();
+    expect(report).toMatchObject({ result: 'held' });
+    expect(report.error).toBeUndefined();
+    expect(report.held.map(({ name }) => name).sort()).toEqual(named(2, 'bad'));
+    await home.declare(...(await sitesOf(['new.example'])));
+    await areServed([...named(3), 'new.example']);
+  });
+
+  it('[2.5] is the whole unit when more than a few and a fifth of what changed fail, and what was served goes on', async () => {
     home = await webHome();
     await home.declare(...(await sitesOf(named(3))));
     const { digest } = await home.settled();
-    await home.declare(...(await sitesOf(['new.example'])), ...(await sitesOf(named(2, 'bad'), missing)));
+    await home.declare(...(await sitesOf(['new.example'])), ...(await sitesOf(named(6, 'bad'), missing)));
     expect(await home.settled()).toMatchObject({
       result: 'held',
       step: 'validate',
@@ -124,9 +137,17 @@ describe('what is held back', () => {
     });
     await areServed(named(3));
     expect(await served('new.example')).toBe(false);
-    await home.declare(...(await sitesOf(named(2, 'bad'))));
+
+    const pid = home.pid();
+    process.kill(pid, 'SIGKILL');
+    await until('it is started again', () =>
+      home.unitReports().some(({ restarted }) => restarted === 'nginx'),
+    );
+    await areServed(named(3));
+
+    await home.declare(...(await sitesOf(named(6, 'bad'))));
     expect(await home.settled()).toMatchObject({ result: 'changed' });
-    await areServed([...named(3), 'new.example', ...named(2, 'bad')]);
+    await areServed([...named(3), 'new.example', ...named(6, 'bad')]);
   });
 
   it('[2.5] is an item that changed nothing when its last good version passes no more', async () => {

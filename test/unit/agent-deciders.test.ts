@@ -114,18 +114,21 @@ describe('a unit is held whole', () => {
 
   it.each([
     ['not for one of one', 1, 1, false],
-    ['not for two of ten', 2, 10, false],
-    ['for two of nine', 2, 9, true],
-    ['for two of two', 2, 2, true],
+    ['not for two of two', 2, 2, false],
+    ['not for five of five', 5, 5, false],
+    ['for six of six', 6, 6, true],
+    ['for six of twenty-nine', 6, 29, true],
+    ['not for six of thirty', 6, 30, false],
     ['not for twenty of a hundred', 20, 100, false],
     ['for twenty-one of a hundred', 21, 100, true],
   ])('[2.5] %s', (_, bad, of, expected) => {
     expect(isTooMany(first(bad), changed(of), 1000)).toBe(expected);
   });
 
-  it('[2.5] not for two that changed nothing, beside one that did', () => {
-    expect(isTooMany(['Site/x', 'Site/y'], changed(1), 1000)).toBe(false);
-    expect(isTooMany(['Site/x', 'Site/y'], changed(1), 9)).toBe(true);
+  it('[2.5] for six that changed nothing, where they are more than a fifth of all', () => {
+    const others = Array.from({ length: 6 }, (_, at) => `Site/other${at}`);
+    expect(isTooMany(others, changed(1), 1000)).toBe(false);
+    expect(isTooMany(others, changed(1), 9)).toBe(true);
   });
 });
 

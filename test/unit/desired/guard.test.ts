@@ -48,7 +48,14 @@ it('[2.7] refuses to leave a virtual service without any eligible node', () => {
   expect(empties(...puts(node('web1', { hold: said })))).toEqual([]);
   expect(empties(...puts(service('web', { weights: { web1: 0 } })))).toEqual(['empty-pool web']);
   expect(empties(deletion('Node', 'web1'), ...puts(node('web2')))).toEqual([]);
-  expect(empties(deletion('Node', 'web1'), deletion('VirtualService', 'web'))).toEqual([]);
+});
+
+it('[2.7] refuses to end a virtual service that somebody serves', () => {
+  const refused = (...edits: Edit[]) => guarded(basics(), ...edits).map(({ message }) => message);
+  expect(refused(deletion('VirtualService', 'web'))).toEqual([
+    expect.stringContaining('would end virtual service web'),
+  ]);
+  expect(refused(deletion('Node', 'web1'), deletion('VirtualService', 'web'))).toHaveLength(1);
 });
 
 it('[2.7] a virtual service may be declared before its nodes', () => {
