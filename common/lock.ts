@@ -31,8 +31,13 @@ export async function takeLock(use: string, folder: string): Promise<(() => Prom
 }
 
 function isHeld(path: string): boolean {
-  const [pid, started] = provenIn(path);
-  return pid !== null && processOf(pid)?.started === started;
+  try {
+    const [pid, started] = provenIn(path);
+    return pid !== null && processOf(pid)?.started === started;
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return false; // another starter took its file back meanwhile
+    throw err;
+  }
 }
 
 /** Makes the file with all that it says, or finds that it is there: nobody meets half a one. */
