@@ -21,7 +21,7 @@ export function addUp(program: Command): void {
   program
     .command('up')
     .description('run a whole cluster on this machine: manager, nodes with nginx, HAProxy, example sites')
-    .option('--detach', 'return when all is converged and serving', false)
+    .option('--detach', 'return when all nodes serve', false)
     .option('--nodes <count>', 'web nodes; chosen at the first start', nodeCount, 3)
     .option('--dir <folder>', 'where all of it lies', 'var')
     .addOption(new Option('--supervise').default(false).hideHelp())

@@ -2,13 +2,15 @@
 import type { Clock } from '../../common/clock.ts';
 import { commandOf } from '../../common/programs.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
+import type { NodeView } from '../../protocol/views.ts';
+import { clean } from '../clean.ts';
 import { type Control, createControl } from './control.ts';
 import { exampleDocuments, layOutSites } from './examples.ts';
 import { foundManager, joinMember } from './found.ts';
 import type { Layout, Product } from './layout.ts';
-import { tailOf } from './logs.ts';
+import { type LogMarks, marksOf, troubleSince } from './logs.ts';
 import { type Member, membersOf } from './members.ts';
-import { balancerServes, managerReady, nodesConverged } from './ready.ts';
+import { balancerServes, heldOn, managerReady, nodesServe } from './ready.ts';
 import type { Say, Step } from './say.ts';
 import { type Settings, writeSettings } from './settings.ts';
 import { redeclarePorts, settle } from './settle.ts';
@@ -31,7 +33,7 @@ export interface Brought {
   control: Control;
 }
 
-/** Brings everything up; returns when all nodes have converged and the balancer serves from each of them. */
+/** Brings everything up; returns when every node serves, and the balancer from each that takes traffic. */
 export async function bringUp(nodes: number, making: Making): Promise<Brought> {
   const { layout, product, step } = making;
   const chosen = await step('free ports', () => settle(layout, nodes));
@@ -41,13 +43,14 @@ export async function bringUp(nodes: number, making: Making): Promise<Brought> {
   const control = createControl(settings);
   const members = membersOf(settings, layout);
   await step('manager: running', () => runManager(control, making));
+  const marks = marksOf(members.map(({ name }) => layout.log(name)));
   await step(`agents: ${members.map(({ name }) => name).join(', ')} joined and running`, () =>
     runAgents(members, control, making),
   );
   const declared = await step('example sites and their virtual service', () =>
     declare(settings, control, making),
   );
-  await awaitService(members, declared, control, making);
+  await awaitService({ members, settings: declared, control }, marks, making);
   return { settings: declared, members, control };
 }
 
@@ -67,8 +70,10 @@ const patience = ({ clock, signal, supervisor }: Making, seconds: number): WaitO
 async function runManager(control: Control, making: Making): Promise<void> {
   const { layout, product, supervisor } = making;
   const run = commandOf('manager', product.bundle('manager'), ['run', '--data', layout.manager]);
-  await supervisor.keep({ name: 'manager', run, log: layout.log('manager') });
-  await explained(['manager'], making, () => managerReady(control, patience(making, 30)));
+  const log = layout.log('manager');
+  const marks = marksOf([log]);
+  await supervisor.keep({ name: 'manager', run, log });
+  await explained(marks, making, () => managerReady(control, patience(making, 30)));
 }
 
 async function runAgents(members: Member[], control: Control, making: Making): Promise<void> {
@@ -93,29 +98,45 @@ async function declare(settings: Settings, control: Control, { layout, product }
 }
 
 async function awaitService(
-  members: Member[],
-  { ports }: Settings,
-  control: Control,
+  { members, settings: { ports }, control }: Brought,
+  marks: LogMarks,
   making: Making,
 ): Promise<void> {
   const names = members.map(({ name }) => name);
-  const web = members.filter(({ roles }) => roles.includes('web')).map(({ name }) => name);
-  await explained(names, making, async () => {
-    await making.step('all nodes converged', () => nodesConverged(control, names, patience(making, 60)));
+  await explained(marks, making, async () => {
+    const nodes = await making.step('all nodes serve', () =>
+      nodesServe(control, names, patience(making, 60)),
+    );
+    const web = nodes
+      .filter(({ roles, drain, maintenance }) => roles.includes('web') && !drain && !maintenance)
+      .map(({ name }) => name);
     const url = `http://127.0.0.1:${ports.balancer}/`;
     await making.step(`balancer serves from ${web.join(', ')}`, () =>
       balancerServes(url, web, patience(making, 30)),
     );
+    for (const line of heldLines(nodes)) making.say(line);
   });
 }
 
-/** When the work fails, the last log lines of those who took part are shown with it: mostly they say why. */
-async function explained(names: string[], { layout, say }: Making, work: () => Promise<void>): Promise<void> {
+const MOST_HELD = 12;
+
+/** What is not as declared although all serves: an operator mends it in the running sandbox. */
+function heldLines(nodes: NodeView[]): string[] {
+  const lines = nodes.flatMap((node) =>
+    heldOn(node).map((held) => clean(`  ${node.name}: ${held}; see npx evenkeel node show ${node.name}`)),
+  );
+  const more = lines.length - MOST_HELD;
+  return more > 0 ? [...lines.slice(0, MOST_HELD), `  and ${more} more: npx evenkeel nodes`] : lines;
+}
+
+/** When the work fails, what the logs of those who took part say of it since is shown: mostly they say why. */
+async function explained(marks: LogMarks, { layout, say }: Making, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (err) {
     if (!(err instanceof EvenkeelError)) throw err;
-    for (const name of names) say(`--- the end of ${layout.log(name)}\n${tailOf(layout.log(name))}`);
+    for (const line of troubleSince(marks)) say(clean(`    ${line}`));
+    say(`  all they said: ${layout.log('*')}`);
     throw err;
   }
 }

@@ -20,7 +20,7 @@ export interface Run {
   say: Say;
   /** Ends the sandbox, at any moment of its life. */
   signal: AbortSignal;
-  /** Told once, when all is converged and serving. */
+  /** Told once, when all serves. */
   onUp: (up: Up) => void;
 }
 
