@@ -9,7 +9,10 @@ export const exits = {
   unreachable: { code: 5, means: 'the manager, or the node that was asked, does not answer' },
   stale: { code: 6, means: 'somebody else changed it meanwhile; read it again' },
   denied: { code: 7, means: 'the token is wrong, or its role does not allow it' },
-  unfinished: { code: 8, means: 'accepted, but not converged: something is held back, or time ran out' },
+  unfinished: {
+    code: 8,
+    means: 'accepted, but not converged: something of it is held back, or time ran out',
+  },
   internal: { code: 10, means: 'something inside failed, here or in the manager' },
   interrupted: { code: 130, means: 'ended by Ctrl-C' },
 } as const;

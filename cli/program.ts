@@ -10,6 +10,7 @@ import { addEvents } from './commands/events.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGet } from './commands/get.ts';
 import { addJournal } from './commands/journal.ts';
+import { addMisplaced } from './commands/misplaced.ts';
 import { addNode } from './commands/node.ts';
 import { addNodes } from './commands/nodes.ts';
 import { addPlan } from './commands/plan.ts';
@@ -72,5 +73,6 @@ export function createProgram(): Command {
     program.commandsGroup(title);
     for (const add of commands) add(program);
   }
+  addMisplaced(program);
   return program;
 }

@@ -1,10 +1,14 @@
 /** How a wait ended, for people: how long each step took, and what is not as declared. */
 import type { EventLine, NodeView } from '../protocol/views.ts';
+import type { Paint } from './paint.ts';
 import { seconds } from './time.ts';
 import type { Waited } from './wait.ts';
 
-export function waitedText({ received, converged, passes, unfinished, away }: Waited): string {
-  const held = heldBack(unfinished);
+export function waitedText(
+  { received, converged, passes, unfinished, others, away }: Waited,
+  paint: Paint,
+): string {
+  const held = heldBack(unfinished, others);
   const notYet = held.length > 0 ? 'no: something is held back, and the rest is live' : 'not in time';
   return [
     `received   ${received === undefined ? 'not in time' : seconds(received)}`,
@@ -17,8 +21,16 @@ export function waitedText({ received, converged, passes, unfinished, away }: Wa
     ]),
     ...held,
     ...(held.length > 0 ? [WAY_ON] : []),
+    ...(others.length > 0 ? [paint('dim', othersLine(others))] : []),
     ...(away.length > 0 ? [`not connected: ${away.join(', ')}; they follow when they are back`] : []),
   ].join('\n');
+}
+
+const MOST_NAMED = 3;
+
+function othersLine(others: string[]): string {
+  const more = others.length > MOST_NAMED ? ` and ${others.length - MOST_NAMED} more` : '';
+  return `not of this apply, and held back: ${others.slice(0, MOST_NAMED).join(', ')}${more} (evenkeel nodes)`;
 }
 
 const WAY_ON = [
@@ -27,11 +39,12 @@ const WAY_ON = [
 ].join('\n');
 
 /** One line an item, however many nodes hold it back: mostly all do, for the same reason. */
-function heldBack(nodes: NodeView[]): string[] {
+function heldBack(nodes: NodeView[], others: string[]): string[] {
   const items = new Map<string, { names: string[]; reason: string }>();
   for (const { name, units } of nodes)
     for (const item of units.flatMap(({ held }) => held)) {
       const key = `${item.kind}/${item.name}`;
+      if (others.includes(key)) continue;
       const entry = items.get(key) ?? { names: [], reason: item.reason.split('\n')[0] ?? '' };
       entry.names.push(name);
       items.set(key, entry);

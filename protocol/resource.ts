@@ -83,6 +83,8 @@ export function parseResource(input: unknown, where = ''): Parsed {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     return refuse('invalid-document', '', 'a document must be an object', 'give kind, name and spec');
   const raw = input as Record<string, unknown>;
+  if (raw.kind === undefined || raw.kind === null)
+    return refuse('invalid-document', 'kind', 'is missing', `use one of ${kindNames.join(', ')}`);
   if (!isKind(raw.kind))
     return refuse(
       'unknown-kind',
@@ -135,7 +137,9 @@ export function problemsOf(validator: Validator, value: unknown, at: (path: stri
       add(
         `${error.instancePath}/${field}`,
         'is not a known field',
-        fixOfUnknown(field, schemaAt(validator, `${error.schemaPath}/properties`)),
+        isMisplaced(validator, error.instancePath, field)
+          ? 'put it below spec'
+          : fixOfUnknown(field, schemaAt(validator, `${error.schemaPath}/properties`)),
       );
     for (const field of params.requiredProperties ?? [])
       if (schemaAt(validator, `${error.schemaPath}/properties/${field}/default`) === undefined)
@@ -166,6 +170,10 @@ export function problemsOf(validator: Validator, value: unknown, at: (path: stri
     });
   }
 }
+
+/** A field of the spec that stands beside it. */
+const isMisplaced = (validator: Validator, instancePath: string, field: string): boolean =>
+  instancePath === '' && Object.hasOwn(schemaAt(validator, '#/properties/spec/properties') ?? {}, field);
 
 /** A field that nobody knows is mostly one that somebody misspelt. */
 function fixOfUnknown(field: string, properties: unknown): string {

@@ -1,6 +1,6 @@
 /** What the API shows and takes: the bodies of endpoints.ts, each declared once. */
 import { type Static, Type } from 'typebox';
-import { FileDiff, HeldItem, PoolMember, ScopeName } from './messages.ts';
+import { FileDiff, HeldItem, PoolMember, results, ScopeName } from './messages.ts';
 import { kindNames } from './resource.ts';
 import { Moment, Name, OneOf, Sha256, Strict } from './values.ts';
 
@@ -153,6 +153,18 @@ export const JournalEntry = Strict({
   body: Type.Union([Type.String(), Type.Null()]),
 });
 export type JournalEntry = Static<typeof JournalEntry>;
+
+/** Every type of event that a manager of this version tells, the families together. */
+export const eventTypes: readonly string[] = [
+  ...['journal.put', 'journal.delete', 'journal.epoch'],
+  ...results.map((result) => `unit.${result}`),
+  ...['check.up', 'check.down', 'alarm.raised', 'alarm.cleared', 'service.restarted'],
+  ...['drift.repaired', 'drift.reported', 'fight'],
+  ...['pool.member', 'pool.opinion', 'pool.fallback', 'pool.served', 'pool.guard'],
+  ...['node.online', 'node.offline', 'node.heard', 'node.silent'],
+  ...['trust.refused', 'invite.made', 'token.made', 'token.revoked', 'backup.made'],
+  ...['manager.held', 'manager.resumed'],
+];
 
 /** One line of the event stream: journal entries and happenings, merged. `id` resumes the stream (Last-Event-ID). */
 export const EventLine = Strict({

@@ -1,5 +1,6 @@
 /** `evenkeel apply`: declares what files say, all or nothing, and on request waits until it is so on the nodes. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { keyOf } from '../../protocol/resource.ts';
 import type { ApplyAnswer } from '../../protocol/views.ts';
 import { clean } from '../clean.ts';
 import { renderedDiffs, resourceDiffs } from '../diffs.ts';
@@ -10,7 +11,7 @@ import { kindOf } from '../kinds.ts';
 import { withProgress } from '../progress.ts';
 import { type Session, sessionOf } from '../session.ts';
 import { seconds } from '../time.ts';
-import { waitConverged } from '../wait.ts';
+import { type Mine, waitConverged } from '../wait.ts';
 import { waitedText } from '../wait-look.ts';
 
 interface ApplyOptions {
@@ -84,15 +85,22 @@ async function apply(read: Documents, options: ApplyOptions, session: Session): 
   session.say(told(answer, accepted, session));
   const limit = (wait === true ? WAIT_SECONDS : wait) * 1000;
   const waited = await withProgress('waiting for the nodes', (progress) =>
-    waitConverged(client, { since, limit, progress }),
+    waitConverged(client, { since, limit, progress, mine: mineOf(read, answer) }),
   );
   const { received, converged, away, passes } = waited;
   const unfinished = waited.unfinished.map(({ name }) => name);
   session.print({ ...answer, timing: { accepted, received, converged }, passes, unfinished, away }, () =>
-    waitedText(waited),
+    waitedText(waited, session.paint),
   );
   if (converged === undefined) throw new Ended('unfinished');
 }
+
+function mineOf({ documents }: Documents, { changes, revision }: ApplyAnswer): Mine {
+  const changed = changes.filter(({ op }) => op !== 'unchanged').map(({ kind }) => kind);
+  return { keys: new Set(documents.map(keyOfDocument)), changed: new Set(changed), revision };
+}
+
+const keyOfDocument = (document: unknown): string => keyOf(document as { kind: string; name: string });
 
 /** Sends the documents; a refusal is told with the lines of the files, before it ends the command. */
 export async function sendDocuments(

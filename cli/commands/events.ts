@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { stringify } from 'yaml';
 import { EvenkeelError } from '../../protocol/errors.ts';
-import type { EventLine } from '../../protocol/views.ts';
+import { type EventLine, eventTypes } from '../../protocol/views.ts';
 import { clean } from '../clean.ts';
 import { fileDiffs } from '../diffs.ts';
 import type { Paint, Tone } from '../paint.ts';
@@ -31,7 +31,11 @@ export function addEvents(program: Command): void {
     .description('what was declared and what happened')
     .option('-f, --follow', `the last ${BEFORE_NEW}, then what comes, until Ctrl-C`, false)
     .option('--node <name>', 'only of this node')
-    .option('--type <type>', 'only of this type, or of a family: drift means drift.repaired as well')
+    .option(
+      '--type <type>',
+      'only of this type, or of a family: drift means drift.repaired as well',
+      knownType,
+    )
     .option('--since <id>', 'what came after the event with this id; without it the newest')
     .option('--limit <count>', `at most so many (default: ${NEWEST}, with -f ${BEFORE_NEW})`, count)
     .option(
@@ -42,6 +46,7 @@ export function addEvents(program: Command): void {
     .addHelpText('after', HELP)
     .action(async (options: EventsOptions, command: Command) => {
       const session = sessionOf(command);
+      if (options.node !== undefined) await refuseStranger(options.node, session);
       if (options.follow) return follow(options, session);
       const { follow: _, diffs: __, limit = NEWEST, ...query } = options;
       const { items } = await session.client.call('events', { query: { ...query, limit } });
@@ -58,6 +63,25 @@ Examples:
   evenkeel events --type drift --node n1
   evenkeel events --type journal --limit 200 -o json | jq -r .subject
 `;
+
+/** A misspelt type would look as if nothing had happened. */
+function knownType(text: string): string {
+  const families = [...new Set(eventTypes.map((type) => type.replace(/\..*/, '')))];
+  if (eventTypes.includes(text) || families.includes(text)) return text;
+  const family = text.replace(/\..*/, '');
+  const near = eventTypes.filter((type) => type.startsWith(`${family}.`));
+  throw new InvalidArgumentError(`use one of ${(near.length > 0 ? near : families).join(', ')}`);
+}
+
+/** A node that was removed is still found by what happened to it. */
+async function refuseStranger(node: string, { client }: Session): Promise<void> {
+  const { items: nodes } = await client.call('nodes');
+  if (nodes.some(({ name }) => name === node)) return;
+  const { items } = await client.call('events', { query: { node, limit: 1 } });
+  if (items.length > 0) return;
+  const names = nodes.map(({ name }) => name).join(', ') || 'none';
+  throw new EvenkeelError('not-found', `there is no node ${node}, and never was; there are: ${names}`);
+}
 
 function count(text: string): number {
   const number = Number(text);

@@ -73,6 +73,83 @@ describe('[2.8] apply and diff', () => {
   });
 });
 
+/** An API of its own whose node n1 holds a site back that was declared before, or the one that is declared now. */
+async function whileHeld<T>(
+  held: string,
+  revision: number,
+  run: (given: string[]) => Promise<T>,
+): Promise<T> {
+  const item = { kind: 'Site', name: held, serving: 'nothing' as const, reason: 'no certificate' };
+  const unit = {
+    ...{ unit: 'web-nginx', result: 'held', digest: '', at: '2026-01-01T00:00:00Z', timing: {} },
+    ...{ revisions: { 'role/web': revision }, held: [item] },
+  };
+  const other = await startTestApi({
+    seen: (view) => ({ ...view, online: true, behind: [], converged: false, units: [unit] }),
+  });
+  await declare(other.store, [node('n1', ['web'], '127.0.0.11'), site('old.example')]);
+  const ca = join(other.folder, 'ca.crt');
+  writeFileSync(ca, other.pki.bundle());
+  try {
+    return await run(['--api', other.url, '--ca', ca, '--token', other.tokens.admin]);
+  } finally {
+    await other.stop();
+  }
+}
+
+describe('[2.8] apply --wait beside somebody else’s held site', () => {
+  const waiting = ['apply', '-f', '-', '--wait', '2'];
+  const input = JSON.stringify(site('mine.example'));
+
+  it('is done once the node tells of this revision, and names the other site in one line', async () => {
+    const ran = await whileHeld('old.example', 1000, (given) => runCli([...given, ...waiting], { input }));
+    expect(ran.code, ran.stdout + ran.stderr).toBe(exits.ok.code);
+    expect(ran.stdout).toContain('not of this apply, and held back: Site/old.example');
+    expect(ran.stdout).not.toContain('no certificate');
+  });
+
+  it('ends with 8 where its own site is held, or the node has not told of this revision yet', async () => {
+    const own = await whileHeld('mine.example', 1000, (given) => runCli([...given, ...waiting], { input }));
+    expect(own.code).toBe(exits.unfinished.code);
+    expect(own.stdout).toContain('held back  Site/mine.example on n1: no certificate');
+    const late = await whileHeld('old.example', 1, (given) => runCli([...given, ...waiting], { input }));
+    expect(late.code).toBe(exits.unfinished.code);
+  });
+});
+
+describe('[2 bad input] what people type', () => {
+  it('a type of events or a node that never was is an error that names the known ones', async () => {
+    const type = await cli(['events', '--type', 'nonsense']);
+    expect(type.code).toBe(exits.usage.code);
+    expect(type.stderr).toMatch(/use one of journal, unit, check,.*drift/);
+    expect((await cli(['events', '--type', 'drift.nonsense'])).stderr).toContain(
+      'drift.repaired, drift.reported',
+    );
+    const stranger = await cli(['events', '--node', 'n9']);
+    expect(stranger.code).toBe(exits.notFound.code);
+    expect(stranger.stderr).toContain('there is no node n9, and never was; there are: n1, n2');
+    expect((await cli(['events', '--follow', '--node', 'n9'])).code).toBe(exits.notFound.code);
+  });
+
+  it('a word of node without node names the command', async () => {
+    for (const word of ['drain', 'undrain', 'maintenance', 'hold', 'release']) {
+      const ran = await cli([word, 'n1']);
+      expect(ran.code, word).toBe(exits.usage.code);
+      expect(ran.stderr).toContain(`evenkeel node ${word} n1`);
+    }
+    expect((await runCli(['--help'])).stdout).not.toMatch(/^ {2}drain/m);
+  });
+
+  it('a document without a kind, and a field beside spec, are told as what they are', async () => {
+    const none = await cli(['apply', '-f', '-'], { input: 'name: x.example\nspec: {root: /srv/www}\n' });
+    expect(none.stderr).toMatch(/kind: is missing\n +use one of Cluster, .*Site/);
+    const beside = await cli(['apply', '-f', '-'], {
+      input: 'kind: Site\nname: x.example\nroot: /srv/www\n',
+    });
+    expect(beside.stderr).toMatch(/root: is not a known field[^\n]*\n +put it below spec/);
+  });
+});
+
 describe('[2.8] get and delete', () => {
   it('prints tables for people, and JSON and YAML for programs; YAML can be applied as it is', async () => {
     expect((await cli(['get', 'sites'])).stdout).toMatch(
