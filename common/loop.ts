@@ -110,3 +110,18 @@ export function createLoop({
     },
   };
 }
+
+/** Calls once for each burst of a key: after this much quiet, at most this much delay. */
+export const createGather = ({
+  call,
+  ...options
+}: Required<Pick<LoopOptions, 'clock' | 'log' | 'quiet' | 'atMost'>> & {
+  call: (key: string) => void;
+}): Loop =>
+  createLoop({
+    ...options,
+    work: async (key) => {
+      call(key);
+      return undefined;
+    },
+  });

@@ -3,6 +3,7 @@ import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import { type Allowed, allowed } from './mode.ts';
 import type { Ending, Pass } from './pass.ts';
 import { activeManifest, type Plan } from './plan.ts';
+import { isDown } from './serving.ts';
 
 const LONGEST_WAIT_MS = 3_600_000;
 
@@ -88,9 +89,10 @@ export async function failed(pass: Pass, err: unknown): Promise<Ending> {
   return { result, step, error: { code, message }, failure };
 }
 
-async function servesGood({ unit, tools }: Pass): Promise<boolean> {
-  const { good, loaded, running } = unit.record.read();
+async function servesGood(pass: Pass): Promise<boolean> {
+  const { unit } = pass;
+  const { good, loaded } = unit.record.read();
   const active = await activeManifest(unit.trees);
   if (active === null || good !== active.digest || loaded !== active.digest) return false;
-  return running === null || tools.driver.read(running).pid !== null;
+  return !isDown(pass);
 }

@@ -4,6 +4,7 @@ import type { Wish } from '../drivers/driver.ts';
 import type { Pass } from './pass.ts';
 import { isRedefined, owesLoad, type Plan } from './plan.ts';
 import type { Wanted } from './render.ts';
+import { isDown } from './serving.ts';
 import { awaitLoaded } from './witness.ts';
 
 /** How long something may take to show what it serves that is no service of ours. */
@@ -34,10 +35,7 @@ export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> 
 }
 
 /** Whoever noticed it first: what ran before does not any more, and not because this pass has ended it. */
-function hasDied({ unit, tools, daemon }: Pass): boolean {
-  const { running } = unit.record.read();
-  return running !== null && !daemon.ended && tools.driver.read(running).pid === null;
-}
+const hasDied = (pass: Pass): boolean => !pass.daemon.ended && isDown(pass);
 
 async function serve({ tools }: Pass, service: ResolvedService, wish: Wish): Promise<void> {
   const { driver } = tools;

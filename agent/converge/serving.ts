@@ -2,10 +2,17 @@
 import { messageOf } from '../../protocol/errors.ts';
 import type { Pass } from './pass.ts';
 
+/** Whether the daemon that ran last runs no more. */
+export function isDown({ unit, tools }: Pass): boolean {
+  const { running } = unit.record.read();
+  return running !== null && tools.driver.read(running).pid === null;
+}
+
 /** A daemon that died is started again on the tree that it had loaded, whatever speaks against the tree that is wanted. */
-export async function keepServing({ unit, tools, daemon, signal }: Pass): Promise<void> {
+export async function keepServing(pass: Pass): Promise<void> {
+  const { unit, tools, daemon, signal } = pass;
   const { loaded, running } = unit.record.read();
-  if (signal.aborted || running === null || tools.driver.read(running).pid !== null) return;
+  if (signal.aborted || running === null || !isDown(pass)) return;
   if (loaded === null || (await unit.trees.active()) !== loaded || unit.restarts.wait() > 0) return;
   unit.restarts.note();
   try {

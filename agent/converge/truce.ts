@@ -1,7 +1,7 @@
 /** Truce: who keeps changing a file would have it mended, and the daemon reloaded, several times a second. */
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import { createLoop } from '../../common/loop.ts';
+import { createGather } from '../../common/loop.ts';
 
 export interface Truce {
   /** A fight over a unit's files was raised. */
@@ -26,16 +26,7 @@ export function createTruce({
   log: Log;
 }): Truce {
   const foughtAt = new Map<string, number>();
-  const later = createLoop({
-    clock,
-    log,
-    quiet: TRUCE_MS,
-    atMost: TRUCE_MS,
-    work: async (unit) => {
-      put(unit);
-      return undefined;
-    },
-  });
+  const later = createGather({ clock, log, quiet: TRUCE_MS, atMost: TRUCE_MS, call: put });
   const isFought = (unit: string) =>
     clock.monotonic() - (foughtAt.get(unit) ?? Number.NEGATIVE_INFINITY) < FEUD_MS;
   return {

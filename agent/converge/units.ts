@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import { type Again, createLoop } from '../../common/loop.ts';
+import { type Again, createGather, createLoop } from '../../common/loop.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import type { UnitPlan } from '../../protocol/messages.ts';
 import { createDirectDriver } from '../drivers/direct.ts';
@@ -166,16 +166,7 @@ export function createUnits(options: UnitsOptions): Units {
     log.info({ unit: name }, 'unit removed');
   };
   const passes = createLoop({ clock, log, work });
-  const gathered = createLoop({
-    clock,
-    log,
-    quiet: QUIET_MS,
-    atMost: AT_MOST_MS,
-    work: async (name) => {
-      passes.put(name);
-      return undefined;
-    },
-  });
+  const gathered = createGather({ clock, log, quiet: QUIET_MS, atMost: AT_MOST_MS, call: passes.put });
   const truce = createTruce({ put: passes.put, clock, log });
   const everyUnit = (call: (name: string) => void) =>
     void standing.all().then(

@@ -3,7 +3,7 @@ import { watch as watchFolder } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import { createLoop } from '../../common/loop.ts';
+import { createGather } from '../../common/loop.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import { type Disk, type Expected, statOf } from '../state/disk.ts';
 
@@ -60,15 +60,14 @@ export function createWatch({
   const units = new Map<string, Watched>();
   let running = false;
 
-  const settled = createLoop({
+  const settled = createGather({
     clock,
     log,
     quiet: QUIET_MS,
     atMost: AT_MOST_MS,
-    work: async (unit) => {
+    call: (unit) => {
       const watched = units.get(unit);
       if (watched && takeTouched(watched)) changed(unit);
-      return undefined;
     },
   });
   let changed: (unit: string) => void = () => undefined;
