@@ -64,7 +64,11 @@ const columns: Columns = {
   },
   Storage: {
     headers: ['SERVER', 'EXPORT', 'MOUNTPOINT'],
-    cells: ({ server, export: exported, mountpoint }) => [server, exported, mountpoint],
+    cells: ({ server, export: exported, mountpoint }) => [
+      typeof server === 'string' ? server : `node ${server.node}`,
+      exported,
+      mountpoint,
+    ],
   },
   Site: {
     headers: ['ROOT', 'TLS', 'PHP', 'REDIRECTS', 'ALIASES'],

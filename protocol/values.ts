@@ -73,6 +73,25 @@ export const IPv4 = text(
   15,
 );
 
+const v6group = '[0-9a-f]{1,4}';
+/** Compressed at most once, in lower case: one spelling is one address to whoever compares them. */
+export const IPv6 = text(
+  `^(?:(?:${v6group}:){7}${v6group}|(?=[0-9a-f:]*::)(?!(?:[^:]*:){9})(?!.*::.*::)(?:${v6group}(?::${v6group}){0,6})?::(?:${v6group}(?::${v6group}){0,6})?)$`,
+  'An IPv6 address',
+  'use lower case hexadecimal groups with colons between, such as 2001:db8::10',
+  39,
+);
+
+export const Address = Type.Union([IPv4, IPv6], { description: 'An IPv4 or IPv6 address' });
+
+/** An IPv4 network: the address of the network itself and the length of its prefix. */
+export const Network = text(
+  '^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])/(?:[12]?[0-9]|3[0-2])$',
+  'An IPv4 network',
+  'use the address of the network and the length of its prefix, such as 10.0.0.0/24',
+  18,
+);
+
 export const Port = Type.Integer({ minimum: 1, maximum: 65535, description: 'A port' });
 
 /** The path of a URL: no quotes, spaces, dollars or braces, so that it is plain text to every daemon. */

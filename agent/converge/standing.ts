@@ -1,6 +1,7 @@
 /** Standing: which units this box should have, and which it still has from before; nothing while that is not known whole. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { policiesOf } from '../../common/policies.ts';
 import type { ScopeName } from '../../protocol/messages.ts';
 import { scopesOf } from '../../protocol/topics.ts';
 import type { Desired } from '../state/desired.ts';
@@ -45,7 +46,8 @@ export function createStanding({
   const wanted = () => {
     const self = desired.get('Node', node);
     if (!self || scopes() === null) return null;
-    const policies = desired.list('Policy').filter(({ spec }) => self.spec.roles.includes(spec.role));
+    const cluster = desired.get('Cluster', 'cluster') ?? undefined;
+    const policies = policiesOf(desired.list('Policy'), self.spec.roles, cluster);
     return policies.map(({ name }) => name).sort();
   };
   const isActive = (unit: string) => statOf(join(folder, unit, 'current')) !== undefined;

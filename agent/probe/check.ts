@@ -5,7 +5,7 @@ import { checkCommand } from './command.ts';
 import { checkHttp } from './http.ts';
 import { createMountCheck, type MountCheck } from './mount.ts';
 import { checkProcess } from './process.ts';
-import { type CheckResult, withinTime } from './result.ts';
+import { type CheckResult, failed, passed, withinTime } from './result.ts';
 import { checkTcp } from './tcp.ts';
 
 export type RunCheck = (check: ResolvedCheck, options: { signal: AbortSignal }) => Promise<CheckResult>;
@@ -15,9 +15,18 @@ export interface RunCheckOptions {
   /** The command with the absolute path that the box's own list gives it. @throws when it is not on the list */
   resolve: (command: readonly string[]) => string[];
   mount?: MountCheck;
+  /** What the kernel does not hold of what a file asks of it, a line each. */
+  differing?: (file: string) => Promise<string[]>;
 }
 
-export function createRunCheck({ clock, resolve, mount = createMountCheck() }: RunCheckOptions): RunCheck {
+const NOBODY_LOOKS = async () => ['nobody on this box looks at its kernel'];
+
+export function createRunCheck({
+  clock,
+  resolve,
+  differing = NOBODY_LOOKS,
+  mount = createMountCheck(),
+}: RunCheckOptions): RunCheck {
   const attempt = async (target: ResolvedCheck, signal: AbortSignal): Promise<CheckResult> => {
     switch (target.type) {
       case 'tcp':
@@ -29,6 +38,10 @@ export function createRunCheck({ clock, resolve, mount = createMountCheck() }: R
         return checkProcess(target, signal);
       case 'mount':
         return mount(target, signal);
+      case 'kernel': {
+        const found = await differing(target.file);
+        return found.length === 0 ? passed('all is as it should be') : failed(found.join('; '));
+      }
       case 'command':
         return checkCommand({ run: resolve(target.run) }, signal);
     }

@@ -2,6 +2,7 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { createLoop } from '../../common/loop.ts';
+import { policiesOf } from '../../common/policies.ts';
 import type { ResourceOf } from '../../protocol/resource.ts';
 import { createAlarms } from '../link/alarms.ts';
 import type { ReportBody } from '../link/outbox.ts';
@@ -52,7 +53,8 @@ export function createExpected({ node, desired, missing, report, clock, log }: E
   };
   const work = async () => {
     const roles = desired.get('Node', node)?.spec.roles ?? [];
-    const policies = desired.list('Policy').filter(({ spec }) => roles.includes(spec.role));
+    const cluster = desired.get('Cluster', 'cluster') ?? undefined;
+    const policies = policiesOf(desired.list('Policy'), roles, cluster);
     for (const policy of policies) await judge(policy);
     for (const name of [...warned]) if (!policies.some((policy) => policy.name === name)) clear(name);
     return undefined;

@@ -36,6 +36,18 @@ const rules: Record<Syntax, Rules> = {
     inQuotes: new RegExp(`^[^${controls}']*$`),
     quote: (text) => `'${text}'`,
   },
+  // A comment is ! or #, a variable $, a block { }; quotes are not needed by anything that we write.
+  keepalived: {
+    bareWord: /^[A-Za-z0-9._@+~=,:/*-]+$/,
+    inQuotes: new RegExp(`^[^${controls}"$]*$`),
+    quote: (text) => `"${text}"`,
+  },
+  // Lines of words: a value is one word, whatever the line is about.
+  kernel: {
+    bareWord: /^[A-Za-z0-9._@+~=,:/*%-]+$/,
+    inQuotes: /^[A-Za-z0-9._@+~=,:/*%-]+$/,
+    quote: (text) => text,
+  },
   plain: {
     bareWord: new RegExp(`^[^${controls}]*$`),
     inQuotes: new RegExp(`^[^${controls}]*$`),

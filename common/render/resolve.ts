@@ -66,12 +66,12 @@ export const resolveChecks = (policy: Policy, context: Context): ResolvedCheck[]
     timeout: milliseconds(check.timeout),
     fall: check.fall,
     rise: check.rise,
-    ...targetOf(check, context),
+    ...targetOf(check, policy, context),
   }));
 
 type Of<T extends CheckSpec['type']> = Extract<CheckSpec, { type: T }>;
 
-function targetOf(check: CheckSpec, context: Context) {
+function targetOf(check: CheckSpec, { name, spec: { kernel } }: Policy, context: Context) {
   switch (check.type) {
     case 'tcp':
       return { type: check.type, ...socketOf(check, context) };
@@ -89,6 +89,10 @@ function targetOf(check: CheckSpec, context: Context) {
       return { type: check.type, run: commandOf(check.run, context) };
     case 'mount':
       return { type: check.type, path: placeOf(check.path, context) };
+    case 'kernel':
+      if (kernel === undefined)
+        return fail(`policy ${name} has a check of its kernel file, and no kernel file`);
+      return { type: check.type, file: `${context.current}/${kernel}` };
   }
 }
 

@@ -25,6 +25,7 @@ export type ResolvedCheck = Timing &
     | { type: 'process'; pidFile: string }
     | { type: 'command'; run: string[] }
     | { type: 'mount'; path: string }
+    | { type: 'kernel'; file: string }
   );
 
 export type ResolvedAction = { signal: NodeJS.Signals } | { run: string[] };

@@ -1,4 +1,5 @@
 /** Claims: on one node no two policies write one path, own one service, or listen on one address and port. Pure. */
+import { policiesOf } from '../../common/policies.ts';
 import { resolveListens, resolvePaths } from '../../common/render/resolve.ts';
 import type { Proposal } from '../../common/rules.ts';
 import type { Stored, View } from '../../common/view.ts';
@@ -15,10 +16,10 @@ interface Claim {
 
 /** Each node that the request may have changed, with its policies; a role without nodes is judged on one by the defaults. */
 export function claimProblems({ after }: Proposal, touched: Touched): Problem[] {
-  if (!touched.any('Policy', 'Node')) return [];
+  if (!touched.any('Policy', 'Node', 'Cluster')) return [];
   const found = new Map<string, Problem>();
   for (const node of nodesToJudge(after, touched)) {
-    const policies = [...after.Policy.values()].filter(({ spec }) => node.spec.roles.includes(spec.role));
+    const policies = policiesOf(after.Policy.values(), node.spec.roles, after.Cluster.get('cluster'));
     const claims: Claim[] = [];
     for (const policy of policies) {
       const own = claimsOn(policy, node, after);
@@ -37,6 +38,7 @@ function note(found: Map<string, Problem>, problem: Problem): void {
 }
 
 function nodesToJudge(after: View, touched: Touched): Stored<'Node'>[] {
+  if (touched.any('Cluster')) return [...after.Node.values()];
   const roles = new Set(touched.puts('Policy').map(({ resource }) => resource.spec.role));
   const nodes = [...after.Node.values()];
   const changed = nodes.filter(

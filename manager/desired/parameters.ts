@@ -26,7 +26,9 @@ export function parameterProblems({ before, after }: Proposal, touched: Touched)
 function ofNode(node: Stored<'Node'>, after: View, touched: Touched): Problem[] {
   const names = Object.keys(node.spec.parameters);
   if (names.length === 0) return [];
-  const policies = [...after.Policy.values()].filter(({ spec }) => node.spec.roles.includes(spec.role));
+  const { roles } = node.spec;
+  // A parameter of a policy that holds under another balancer may stay, so that the balancer can be changed and changed back.
+  const policies = [...after.Policy.values()].filter(({ spec }) => roles.includes(spec.role));
   const declared = new Set(policies.flatMap(({ spec }) => Object.keys(spec.parameters)));
   const own = touched.of('Node', node.name);
   const unknown = names

@@ -1,4 +1,5 @@
 /** References: everything that a document names must be there once the request is carried out. Pure. */
+import { policiesOf } from '../../common/policies.ts';
 import type { Proposal } from '../../common/rules.ts';
 import type { Stored, View } from '../../common/view.ts';
 import type { Problem } from '../../protocol/errors.ts';
@@ -19,7 +20,7 @@ interface Dangling {
 }
 
 export function referenceProblems({ before, after }: Proposal, touched: Touched): Problem[] {
-  if (!touched.any('Policy', 'Template', 'VirtualService')) return [];
+  if (!touched.any('Policy', 'Template', 'VirtualService', 'Cluster')) return [];
   const dangling = [
     ...[...after.Policy.values()].flatMap((policy) => ofPolicy(policy, after)),
     ...[...after.Template.values()].flatMap((template) => ofTemplate(template, after)),
@@ -107,10 +108,10 @@ function ofService(service: Stored<'VirtualService'>, before: View, after: View)
   return [...found, ...weightsOf(service, before, after)];
 }
 
-const policiesOf = (view: View, role: string) =>
-  [...view.Policy.values()].filter(({ spec }) => spec.role === role);
 const checksOf = (view: View, role: string) =>
-  policiesOf(view, role).flatMap(({ spec }) => spec.checks.map(({ name }) => name));
+  policiesOf(view.Policy.values(), [role], view.Cluster.get('cluster')).flatMap(({ spec }) =>
+    spec.checks.map(({ name }) => name),
+  );
 const hasCheck = (view: View, role: string, check: string) => checksOf(view, role).includes(check);
 
 /** A weight that stayed behind when its node was removed does no harm: a node can always be removed. */

@@ -1,6 +1,8 @@
 /** Composing: the members of one pool as they are to be published, from what is declared and what is observed. Pure. */
 import { operatorWord } from '../../common/health/operator.ts';
+import { policiesBehind } from '../../common/policies.ts';
 import type { PoolMember, PoolReport } from '../../protocol/messages.ts';
+import type { ClusterSpec } from '../../protocol/resources/cluster.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import type { PolicySpec } from '../../protocol/resources/policy.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
@@ -16,6 +18,7 @@ export interface PoolWorld {
   virtualServices(): readonly Declared<VirtualServiceSpec>[];
   nodes(): readonly Declared<NodeSpec>[];
   policies(): readonly Declared<PolicySpec>[];
+  cluster(): Declared<ClusterSpec> | undefined;
 }
 
 /** What a node said, as far as pools need it. */
@@ -43,9 +46,7 @@ export interface ComposeInputs {
 /** By node name. */
 export function compose({ service, world, said, now }: ComposeInputs): PoolMember[] {
   const { role, check } = service.spec.pool;
-  const policies = world
-    .policies()
-    .filter(({ spec }) => spec.role === role && spec.checks.some(({ name }) => name === check));
+  const policies = policiesBehind({ role, check }, world.policies(), world.cluster());
   return eligible(service, world)
     .map(({ name, spec }): PoolMember => {
       const heard = said(name);

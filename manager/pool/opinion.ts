@@ -9,7 +9,7 @@ export interface Opinion {
 }
 
 export interface OpinionInputs {
-  /** The policies of the pool's role that have the pool's check. */
+  /** The policies that the pool depends on: those that have its check, and those that gate every pool of the role. */
   policies: readonly { name: string; spec: PolicySpec }[];
   check: string;
   /** Whether the node was heard of late; silence is no opinion. */
@@ -27,10 +27,15 @@ const brokenResults = new Set<UnitReport['result']>(['failed', 'rolledBack']);
 
 export function opinionOf({ policies, check, fresh, catchingUp, units, checks }: OpinionInputs): Opinion {
   if (!fresh) return { opinion: 'none', reasons: ['not heard'] };
-  const checked = policies.map(({ name }) => ({ unit: name, ...checks.get(`${name}/${check}`) }));
+  const checked = policies.flatMap((policy) =>
+    weighed(policy, check).map((name) => ({
+      check: `${policy.name}/${name}`,
+      ...checks.get(`${policy.name}/${name}`),
+    })),
+  );
   const against = [
-    ...checked.flatMap(({ unit, state, detail }) =>
-      state === 'down' ? [`${unit}/${check} is down: ${detail ?? ''}`] : [],
+    ...checked.flatMap(({ check: place, state, detail }) =>
+      state === 'down' ? [`${place} is down: ${detail ?? ''}`] : [],
     ),
     ...policies.flatMap(({ name }) => {
       const stand = units.get(name);
@@ -44,5 +49,9 @@ export function opinionOf({ policies, check, fresh, catchingUp, units, checks }:
     return { opinion: 'up', reasons: [] };
   return { opinion: 'none', reasons: [`${check} has no verdict yet`] };
 }
+
+/** The checks of a policy that count: of one that gates all of them, of another the pool's own. */
+const weighed = ({ spec }: OpinionInputs['policies'][number], check: string): string[] =>
+  spec.checks.map(({ name }) => name).filter((name) => spec.gate || name === check);
 
 const shorten = (reason: string): string => reason.slice(0, 300);

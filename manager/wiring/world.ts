@@ -1,5 +1,6 @@
 /** The world as the parts of the manager see it: the store's view, read in their own words. */
 import type { Log } from '../../common/log.ts';
+import { policiesOf } from '../../common/policies.ts';
 import type { View } from '../../common/view.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import type { ScopeName } from '../../protocol/messages.ts';
@@ -25,7 +26,7 @@ export interface Followers {
 }
 
 /** Kinds of which pools weigh every change. */
-const WEIGHED = new Set(['Node', 'VirtualService', 'Policy']);
+const WEIGHED = new Set(['Cluster', 'Node', 'VirtualService', 'Policy']);
 
 export const worldOf = (store: { view(): View; head(scope: ScopeName): Head | undefined }) => {
   const node = (name: string): NodeSpec | undefined => store.view().Node.get(name)?.spec;
@@ -37,6 +38,7 @@ export const worldOf = (store: { view(): View; head(scope: ScopeName): Head | un
     virtualServices: () => [...store.view().VirtualService.values()],
     nodes: () => [...store.view().Node.values()],
     policies: () => [...store.view().Policy.values()],
+    cluster: () => store.view().Cluster.get('cluster'),
     /** Who may connect, and as whom. */
     peer: (name: string) => {
       const spec = node(name);
@@ -46,10 +48,9 @@ export const worldOf = (store: { view(): View; head(scope: ScopeName): Head | un
     headsOf,
     /** The units that a node must have. */
     unitsOf: (name: string): string[] => {
-      const roles = new Set(node(name)?.roles ?? []);
-      return [...store.view().Policy.values()]
-        .filter(({ spec }) => roles.has(spec.role))
-        .map((policy) => policy.name);
+      const { Policy, Cluster } = store.view();
+      const held = policiesOf(Policy.values(), node(name)?.roles ?? [], Cluster.get('cluster'));
+      return held.map((policy) => policy.name);
     },
     /** Makes a listener of commits that tells the others. */
     follow:

@@ -1,17 +1,39 @@
 /** Cluster: what holds for all nodes; there is exactly one, named `cluster`. */
 import { type Static, Type } from 'typebox';
-import { Duration, IPv4, OneOf, Port, Strict } from '../values.ts';
+import { Duration, IPv4, Network, OneOf, Port, Strict } from '../values.ts';
 
 export const ClusterName = Type.Literal('cluster');
+
+export const balancers = ['lvs', 'ipvsadm', 'haproxy', 'external'] as const;
+export type Balancer = (typeof balancers)[number];
 
 export const ClusterSpec = Strict({
   address: Type.Union([IPv4], {
     description: 'The cluster address: where nodes reach the manager (`quorumIp` is accepted as well)',
   }),
-  balancer: OneOf(['haproxy'], {
-    default: 'haproxy',
-    description: 'The driver of the balancer role; `lvs` and `external` are to come',
+  balancer: OneOf([...balancers], {
+    default: 'lvs',
+    description:
+      'The driver of the balancer role: lvs (by keepalived), ipvsadm (LVS without keepalived), haproxy, or external (a balancer that somebody else runs)',
   }),
+  networks: Type.Optional(
+    Strict(
+      {
+        cluster: Type.Unsafe<string>({
+          ...Network,
+          description: 'Where manager, nodes and storage speak to each other',
+        }),
+        public: Type.Optional(
+          Type.Unsafe<string>({
+            ...Network,
+            description:
+              'Where visitors come in, when that is another network: the cluster network is then private, and kept so',
+          }),
+        ),
+      },
+      { description: 'The layout: one network for all, or a private one beside the public one' },
+    ),
+  ),
   fallback: Strict(
     {
       port: Type.Unsafe<number>({

@@ -5,6 +5,7 @@ import {
   ByName,
   Identifier,
   IPv4,
+  IPv6,
   Moment,
   Name,
   OneOf,
@@ -24,6 +25,12 @@ export const NodeSpec = Strict({
     description: 'What the node does; given by the operator',
   }),
   address: Type.Union([IPv4], { description: 'The address at which balancers and other nodes reach it' }),
+  address6: Type.Optional(
+    Type.Unsafe<string>({
+      ...IPv6,
+      description: 'The address for virtual services whose VIP is an IPv6 address',
+    }),
+  ),
   parameters: ByName(Identifier, ParameterValue, {
     default: {},
     description: 'Values for the parameters that policies declare',

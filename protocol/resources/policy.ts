@@ -11,6 +11,7 @@ import {
   Strict,
   Wait,
 } from '../values.ts';
+import { balancers } from './cluster.ts';
 
 export const PolicyName = Name;
 
@@ -93,11 +94,26 @@ export const CheckSpec = Type.Union([
   Strict({ type: Type.Literal('process'), ...timing, pidFile: Expression }),
   Strict({ type: Type.Literal('command'), ...timing, run: Command }),
   Strict({ type: Type.Literal('mount'), ...timing, path: Expression }),
+  Strict(
+    { type: Type.Literal('kernel'), ...timing },
+    { description: 'All that the policy asks of the kernel is so' },
+  ),
 ]);
 export type CheckSpec = Static<typeof CheckSpec>;
 
 export const PolicySpec = Strict({
   role: Name,
+  when: Type.Optional(
+    Strict(
+      { balancer: Type.Array(OneOf([...balancers]), { minItems: 1, uniqueItems: true }) },
+      { description: 'The policy holds only in a cluster whose balancer is one of these' },
+    ),
+  ),
+  gate: Type.Boolean({
+    default: false,
+    description:
+      'A node is in no pool of this role while a check of this policy fails or its unit has failed',
+  }),
   mode: OneOf(['enforce', 'audit', 'hold'], {
     default: 'enforce',
     description: 'The stricter of this and the mode of the node wins',
@@ -182,6 +198,13 @@ export const PolicySpec = Strict({
         description: 'Unix sockets a killed daemon leaves behind; removed before a start',
       }),
       timeout: duration('30s'),
+    }),
+  ),
+  kernel: Type.Optional(
+    Type.Unsafe<string>({
+      ...RelativePath,
+      description:
+        'The file of the policy whose lines say what the kernel of the box is to hold: addresses, settings, routes, mounts',
     }),
   ),
   listens: Type.Array(Strict({ address: Expression, port: Expression }), {

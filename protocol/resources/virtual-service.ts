@@ -5,6 +5,7 @@ import {
   DomainOrWildcard,
   Duration,
   IPv4,
+  IPv6,
   Name,
   OneOf,
   Port,
@@ -34,13 +35,18 @@ export const Probe = Strict(
 export type Probe = Static<typeof Probe>;
 
 export const VirtualServiceSpec = Strict({
-  vip: Type.Union([IPv4], { description: 'The address that visitors use, at the balancer' }),
+  vip: Type.Union([IPv4, IPv6], { description: 'The address that visitors use, at the balancer' }),
   ports: Type.Array(Strict({ port: Port, target: Port }), {
     minItems: 1,
     maxItems: 64,
     description: 'Port at the balancer and port at the node; a plain number means the same at both',
   }),
-  protocol: OneOf(['http', 'tcp'], {
+  groupPorts: Type.Boolean({
+    default: false,
+    description:
+      'LVS: all ports are one service by a firewall mark, so that a visitor meets the same member at each',
+  }),
+  protocol: OneOf(['http', 'tcp', 'udp'], {
     default: 'http',
     description: 'What the balancer may assume about the traffic',
   }),
@@ -54,7 +60,16 @@ export const VirtualServiceSpec = Strict({
   }),
   persistence: Type.Optional(
     Strict(
-      { seconds: Type.Integer({ minimum: 1, maximum: 86_400 }) },
+      {
+        seconds: Type.Integer({ minimum: 1, maximum: 86_400 }),
+        prefix: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            maximum: 128,
+            description: 'LVS: visitors whose addresses share so many leading bits count as one',
+          }),
+        ),
+      },
       { description: 'A visitor stays with one member for so long' },
     ),
   ),

@@ -64,6 +64,7 @@ async function circle(): Promise<{
       virtualServices: () => bench.services,
       nodes: () => bench.members,
       policies: () => [policy.resource as ResourceOf<'Policy'>],
+      cluster: () => undefined,
     },
     observed,
     sign: (message) => seal(message, privateKey),

@@ -50,6 +50,7 @@ const world: PoolWorld = {
   virtualServices: () => declared.services,
   nodes: () => declared.nodes,
   policies: () => declared.policies,
+  cluster: () => undefined,
 };
 
 function begin(boot = 1) {

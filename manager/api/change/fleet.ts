@@ -1,4 +1,5 @@
 /** The fleet: nodes that are alike, and the units that a change can touch on them. Pure. */
+import { holdsIn } from '../../../common/policies.ts';
 import type { Table } from '../../../common/view.ts';
 import { canonical, type Kind, type ResourceOf } from '../../../protocol/resource.ts';
 import { reachedFrom } from '../../desired/partials.ts';
@@ -39,7 +40,9 @@ export function touchedUnits(changes: readonly Changed[], after: Declared): Touc
   const kinds = new Set(changes.map(({ kind }) => kind));
   const [policies, templates, nodes] = [names('Policy'), names('Template'), names('Node')];
   const roles = new Set([...nodes].flatMap((name) => after.of('Node').get(name)?.spec.roles ?? []));
+  const cluster = after.of('Cluster').get('cluster');
   return [...after.of('Policy').values()].flatMap((policy) => {
+    if (!holdsIn(cluster, policy)) return [];
     const { role, inputs } = policy.spec;
     const whole =
       kinds.has('Cluster') ||

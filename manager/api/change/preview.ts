@@ -1,5 +1,6 @@
 /** The preview of a dry run: what would change in what is declared, and in the files on each kind of node. */
 import { stringify } from 'yaml';
+import { holdsIn } from '../../../common/policies.ts';
 import { unifiedDiff } from '../../../common/render/diff.ts';
 import type { Item } from '../../../common/render/item.ts';
 import type { RenderedFile } from '../../../common/render/rendered.ts';
@@ -115,7 +116,8 @@ function unitDiff(policy: ResourceOf<'Policy'>, options: DiffOptions): (kind: Al
       : [];
   return async ({ node }) => {
     const nodeBefore = now.of('Node').get(node.name);
-    const had = nodeBefore?.spec.roles.includes(policyBefore?.spec.role ?? '');
+    const held = policyBefore !== undefined && holdsIn(now.of('Cluster').get('cluster'), policyBefore);
+    const had = held && nodeBefore?.spec.roles.includes(policyBefore.spec.role);
     try {
       const before = had && nodeBefore ? await renderBefore(nodeBefore) : [];
       const { files } = await renderer.unit({ ...job, policy, sites: sitesAfter, from: after }, node);

@@ -1,5 +1,6 @@
 /** Nodes: how they are, what an operator says of them, and what they are asked. */
 import type { FastifyReply } from 'fastify';
+import { policiesOf } from '../../../common/policies.ts';
 import type { RenderedUnit } from '../../../common/render/rendered.ts';
 import { EvenkeelError } from '../../../protocol/errors.ts';
 import type { NodeSpec } from '../../../protocol/resources/node.ts';
@@ -76,9 +77,8 @@ export function nodeRoutes({ store, nodes, ask, join, events, clock }: Given): N
       const now = declaredNow(store);
       const node = now.of('Node').get(name);
       if (!node) throw new EvenkeelError('not-found', `there is no Node/${name}`);
-      const policies = [...now.of('Policy').values()].filter(({ spec }) =>
-        node.spec.roles.includes(spec.role),
-      );
+      const cluster = now.of('Cluster').get('cluster');
+      const policies = policiesOf(now.of('Policy').values(), node.spec.roles, cluster);
       const sites = policies.some(takesSites) ? await now.sites() : [];
       const job = { from: now, sites, breathe: createSlices(clock), texts: true };
       const units: RenderedUnit[] = [];
