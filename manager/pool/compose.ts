@@ -1,12 +1,12 @@
 /** Composing: the members of one pool as they are to be published, from what is declared and what is observed. Pure. */
 import { operatorWord } from '../../common/health/operator.ts';
+import { type OpinionInputs, opinionOf } from '../../common/health/opinion.ts';
 import { policiesBehind } from '../../common/policies.ts';
 import type { PoolMember, PoolReport } from '../../protocol/messages.ts';
 import type { ClusterSpec } from '../../protocol/resources/cluster.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import type { PolicySpec } from '../../protocol/resources/policy.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
-import { type OpinionInputs, opinionOf } from './opinion.ts';
 
 export interface Declared<Spec> {
   name: string;

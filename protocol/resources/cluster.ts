@@ -7,6 +7,8 @@ export const ClusterName = Type.Literal('cluster');
 export const balancers = ['lvs', 'ipvsadm', 'haproxy', 'external'] as const;
 export type Balancer = (typeof balancers)[number];
 
+export const HEALTH_PORT = 2401;
+
 export const ClusterSpec = Strict({
   address: Type.Union([IPv4], {
     description: 'The cluster address: where nodes reach the manager (`quorumIp` is accepted as well)',
@@ -33,6 +35,16 @@ export const ClusterSpec = Strict({
       },
       { description: 'The layout: one network for all, or a private one beside the public one' },
     ),
+  ),
+  health: Strict(
+    {
+      port: Type.Unsafe<number>({
+        ...Port,
+        default: HEALTH_PORT,
+        description: 'Port at which each node says on its own address whether its services may take traffic',
+      }),
+    },
+    { default: {} },
   ),
   fallback: Strict(
     {

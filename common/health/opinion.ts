@@ -1,5 +1,7 @@
-/** The opinion: what a node's reports say of one of its services. One failed service leaves only its own pool. */
-
+/**
+ * The opinion: what a node's reports say of one of its services. One failed service leaves only its own pool. The
+ * manager judges by it what nodes said, and each node what it answers when it is asked itself.
+ */
 import type { CheckReport, PoolMember, UnitReport } from '../../protocol/messages.ts';
 import type { PolicySpec } from '../../protocol/resources/policy.ts';
 
@@ -28,13 +30,13 @@ const brokenResults = new Set<UnitReport['result']>(['failed', 'rolledBack']);
 export function opinionOf({ policies, check, fresh, catchingUp, units, checks }: OpinionInputs): Opinion {
   if (!fresh) return { opinion: 'none', reasons: ['not heard'] };
   const checked = policies.flatMap((policy) =>
-    weighed(policy, check).map((name) => ({
-      check: `${policy.name}/${name}`,
-      ...checks.get(`${policy.name}/${name}`),
-    })),
+    weighed(policy, check).map((name) => {
+      const place = `${policy.name}/${name}`;
+      return { place, ...checks.get(place) };
+    }),
   );
   const against = [
-    ...checked.flatMap(({ check: place, state, detail }) =>
+    ...checked.flatMap(({ place, state, detail }) =>
       state === 'down' ? [`${place} is down: ${detail ?? ''}`] : [],
     ),
     ...policies.flatMap(({ name }) => {
