@@ -12,6 +12,7 @@ import { messageOf } from '../protocol/errors.ts';
 import type { Lease, PoolState } from '../protocol/messages.ts';
 import { type Decide, decidePool } from './balance/decide.ts';
 import { createHeard } from './balance/heard.ts';
+import { nothingKnown, type PoolMemory } from './balance/memory.ts';
 import {
   type ActualMember,
   membersUnknown,
@@ -92,6 +93,7 @@ interface Decided extends Pool {
   /** What this director's own probes say, by node. */
   seen: ReadonlyMap<string, Verdict>;
   verdict: Membership;
+  memory: PoolMemory;
 }
 
 const KEY = 'pools';
@@ -113,6 +115,8 @@ export function createBalance(options: BalanceOptions): Balance {
   const loop = createLoop({ clock, log, work: () => pass(), backoff: { first: 250, cap: 2000 } });
   let runs = true;
   let silentSince: number | null = null;
+  /** What is remembered of each pool. It is not moved while the balancer does not answer. */
+  let memories: ReadonlyMap<string, PoolMemory> = new Map();
   /** The services that are probed. */
   let aimed: string[] = [];
 
@@ -130,6 +134,7 @@ export function createBalance(options: BalanceOptions): Balance {
     }
     silentSince = null;
     const decided = decideAll(pools, found);
+    memories = new Map(decided.map(({ service, memory }) => [service.name, memory]));
     const changes = driver.plan(decided.flatMap(wantedOf), found);
     const failure = changes.length > 0 ? await change(changes) : undefined;
     const after = changes.length > 0 ? await driver.read() : found;
@@ -182,12 +187,10 @@ export function createBalance(options: BalanceOptions): Balance {
     return pools.map((pool) => {
       const { name } = pool.service;
       const seen = verdicts.get(name) ?? new Map<string, Verdict>();
-      const inputs = { ...pool, heard: heard.of(name), probes: seen, actual: actualOf(pool, found) };
-      return {
-        ...pool,
-        seen,
-        verdict: decidePool({ ...inputs, now: clock.now(), ...(decide ? { decide } : {}) }),
-      };
+      const memory = memories.get(name) ?? nothingKnown;
+      const inputs = { ...pool, heard: heard.of(name), probes: seen, actual: actualOf(pool, found), memory };
+      const time = { now: clock.now(), tick: clock.monotonic() };
+      return { ...pool, seen, ...decidePool({ ...inputs, ...time, ...(decide ? { decide } : {}) }) };
     });
   };
   const offer = ({ service }: Pool, members: PoolReportBody['members'], fallback: boolean) => {

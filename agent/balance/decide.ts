@@ -5,6 +5,7 @@ import { type OperatorWord, operatorWord } from '../../common/health/operator.ts
 import { milliseconds } from '../../common/units.ts';
 import type { PoolMember } from '../../protocol/messages.ts';
 import type { HeardState } from './heard.ts';
+import { type MemberMemory, memoryAfter, type PoolMemory, recalled, remember } from './memory.ts';
 import type { ActualMember } from './readback.ts';
 import type { Member, Service } from './targets.ts';
 
@@ -16,9 +17,18 @@ export interface DecideInputs {
   heard: HeardState | null;
   probes: ReadonlyMap<string, Verdict>;
   actual: ReadonlyMap<string, ActualMember>;
+  memory: PoolMemory;
   /** Milliseconds since the epoch. */
   now: number;
+  /** In monotonic time. */
+  tick: number;
   decide?: Decide;
+}
+
+export interface DecidedPool {
+  verdict: Membership;
+  /** What is to be remembered at the next look. */
+  memory: PoolMemory;
 }
 
 export function decidePool({
@@ -27,26 +37,40 @@ export function decidePool({
   heard,
   probes,
   actual,
+  memory,
   now,
+  tick,
   decide = membership,
-}: DecideInputs): Membership {
+}: DecideInputs): DecidedPool {
   const { pool } = service.spec;
+  const hold = { first: milliseconds(pool.holdDown.first), cap: milliseconds(pool.holdDown.cap) };
   const fresh = heard?.fresh ?? false;
+  const probesOnly = fresh && (heard?.state.probesOnly ?? false);
+  const known = new Map<string, MemberMemory>();
   const said = new Map(heard && fresh ? heard.state.members.map((member) => [member.node, member]) : []);
   const candidates = members.map((member) => {
-    const opinion = said.get(member.name);
-    return {
-      node: member.name,
-      weight: service.spec.weights[member.name] ?? member.spec.weight,
+    const { name } = member;
+    const opinion = said.get(name);
+    const stand = {
       ...stricter(operatorWord(member.spec, now), opinion, heard?.age ?? 0),
-      probe: probes.get(member.name) ?? 'unknown',
+      probe: probes.get(name) ?? 'unknown',
       opinion: opinion?.opinion ?? 'none',
+    };
+    const counts = fresh && !probesOnly;
+    const remembered = remember(memory.members.get(name), { ...stand, counts }, actual.get(name), hold, tick);
+    known.set(name, remembered);
+    return {
+      node: name,
+      weight: service.spec.weights[name] ?? member.spec.weight,
+      ...stand,
       fresh,
-      connections: connectionsOf(actual.get(member.name)),
+      connections: connectionsOf(actual.get(name)),
+      ...recalled(remembered, hold, tick),
     } satisfies Candidate;
   });
   const rules = { minMembers: pool.minMembers, slowStart: milliseconds(pool.slowStart) };
-  return decide(rules, candidates, { probesOnly: fresh && (heard?.state.probesOnly ?? false) });
+  const verdict = decide(rules, candidates, { probesOnly, returning: memory.phase === 'emptied' });
+  return { verdict, memory: memoryAfter(memory.phase, known, verdict, actual, tick) };
 }
 
 const strictness = { none: 0, drain: 1, maintenance: 2 } as const;

@@ -63,9 +63,9 @@ const sentences: Record<Reason, string> = {
   well: '',
   'no-opinion': 'no opinion: the probe decides',
   'reports-set-aside': 'reports against it are set aside: too many at once',
-  'kept-for-the-pool': 'stays although reports speak against it: the pool would fall below its floor',
+  'kept-for-the-pool': 'stays although it is doubted: the pool would fall below its floor',
   'report-failed': 'reports speak against it',
-  'held-down': 'held down after flapping',
+  'held-down': 'well again, but held down because it flapped',
   'probe-failed': 'the probe of this director fails',
   draining: 'draining',
   drained: 'drained',
@@ -73,15 +73,19 @@ const sentences: Record<Reason, string> = {
   maintenance: 'in maintenance',
 };
 
+const slowStart = (state: string, factor: number): string =>
+  state === 'up' && factor < 1 ? `slow start: at ${Math.round(factor * 100)} %` : '';
+
 /** The members of a pool report: what is there, and why it was wanted so. */
 export const reportMembers = (
   decided: Membership,
   actual: ReadonlyMap<string, ActualMember>,
   probes: ReadonlyMap<string, Verdict>,
 ): PoolReport['members'] =>
-  decided.members.map(({ node, reasons }) => {
+  decided.members.map(({ node, reasons, state, factor }) => {
     const row = actual.get(node) ?? { state: 'absent' as const, weight: 0, connections: 0, detail: '' };
-    const why = [row.detail, ...reasons.map((reason) => sentences[reason])].filter((text) => text !== '');
+    const said = [row.detail, ...reasons.map((reason) => sentences[reason]), slowStart(state, factor)];
+    const why = said.filter((text) => text !== '');
     return {
       node,
       state: row.state,

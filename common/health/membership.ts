@@ -1,5 +1,6 @@
 /** Membership: who is in a pool, by guards that keep a site up. Pure, so that manager and director decide alike; the truth table is docs/health.md. */
 import type { Verdict } from './judge.ts';
+import { factorOf, weightOf } from './ramp.ts';
 
 export interface PoolRules {
   /** Reports never bring the pool below this; nor, whatever it is, below one. */
@@ -23,15 +24,17 @@ export interface Candidate {
   fresh: boolean;
   /** Connections it still holds; null where the balancer does not show the drain yet, so that nothing can be said. */
   connections: number | null;
-  /** Milliseconds since it came back; absent is long ago. */
+  /** Milliseconds since it came in; absent is long ago. */
   upFor?: number;
-  /** Milliseconds that a flap still keeps it out; absent is none. */
+  /** Milliseconds for which it is held down still, because it flapped; absent is none. */
   holdLeft?: number;
 }
 
 export interface Flags {
   /** Reports do not count just now: the manager has just started, lost its network, or too many failed at once. */
   probesOnly: boolean;
+  /** The pool served, lost everybody, and has not grown back to full weight since. */
+  returning?: boolean;
 }
 
 export type Reason =
@@ -52,9 +55,9 @@ export type Warning = 'nobody-left' | 'operator-took-the-last' | 'kept-despite-r
 export interface Decision {
   node: string;
   state: 'up' | 'drain' | 'down';
-  /** What the balancer is to give it: the declared weight times the factor; 0 unless up. */
+  /** What the balancer is to give it: the declared weight, less while slow start lasts; 0 unless up. */
   weight: number;
-  /** From 0 to 1: how far slow start has brought it. */
+  /** From a tenth to 1, how far slow start has brought it; 0 unless up. */
   factor: number;
   reasons: Reason[];
 }
@@ -64,20 +67,37 @@ export interface Membership {
   members: Decision[];
   /** Nobody takes new connections: the fallback serves. */
   fallback: boolean;
+  /** From 0 to 1: what the fallback should get of the new connections, where the balancer can give it a share. */
+  fallbackShare: number;
   warnings: Warning[];
 }
-
-const LEAST_FACTOR = 0.1;
 
 /** Decides a pool. The order of the members does not matter. */
 export function membership(rules: PoolRules, members: readonly Candidate[], flags: Flags): Membership {
   const kept = keptForThePool(rules, members, flags);
-  const decisions = members
+  const decided = members
     .map((member) => decide(member, rules, flags, kept))
     .sort((a, b) => (a.node < b.node ? -1 : 1));
-  const fallback = !decisions.some(({ state, weight }) => state === 'up' && weight > 0);
-  return { members: decisions, fallback, warnings: warningsOf(members, decisions, fallback, flags) };
+  const furthest = Math.max(0, ...decided.filter(({ weight }) => weight > 0).map(({ factor }) => factor));
+  const fallback = furthest === 0;
+  return {
+    members: decided.map((one) => ({ ...one, weight: weightOf(one.weight, one.factor, furthest) })),
+    fallback,
+    fallbackShare: fallback ? 1 : fallbackShareOf(members, furthest, flags),
+    warnings: warningsOf(members, decided, fallback, flags),
+  };
 }
+
+/**
+ * A weight limits nobody who is alone. So while a pool comes back from nobody, the fallback keeps what slow start does
+ * not give yet; unless there is only one who could ever serve, whom that would spare nothing.
+ */
+function fallbackShareOf(members: readonly Candidate[], furthest: number, flags: Flags): number {
+  const expected = members.filter(({ operator, weight }) => operator === 'none' && weight > 0);
+  return flags.returning === true && expected.length > 1 ? 1 - furthest : 0;
+}
+
+/** What becomes of one; its weight is the declared one as yet. */
 
 function decide(member: Candidate, rules: PoolRules, flags: Flags, kept: Set<string>): Decision {
   const { node, operator } = member;
@@ -93,8 +113,7 @@ function decide(member: Candidate, rules: PoolRules, flags: Flags, kept: Set<str
   if (operator === 'drain') return drain(member, out);
   if (doubted(member, flags) && !kept.has(node)) return out(doubtOf(member, flags));
   const factor = factorOf(member.upFor, rules.slowStart);
-  const weight = member.weight === 0 ? 0 : Math.max(1, Math.round(member.weight * factor));
-  return { node, state: 'up', weight, factor, reasons: [reasonToStay(member, flags, kept)] };
+  return { node, state: 'up', weight: member.weight, factor, reasons: [reasonToStay(member, flags, kept)] };
 }
 
 /** Weight 0 first; removal when the connections are gone or the deadline has passed. */
@@ -137,10 +156,6 @@ function reasonToStay(member: Candidate, flags: Flags, kept: Set<string>): Reaso
   if (failedByReport(member) && flags.probesOnly) return 'reports-set-aside';
   return member.fresh && member.opinion === 'up' ? 'well' : 'no-opinion';
 }
-
-/** Slow start: from a tenth of the weight to all of it, in a straight line. */
-const factorOf = (upFor: number | undefined, slowStart: number): number =>
-  upFor === undefined || upFor >= slowStart ? 1 : Math.max(LEAST_FACTOR, upFor / slowStart);
 
 function warningsOf(
   members: readonly Candidate[],

@@ -62,6 +62,7 @@ const reports: Record<string, Partial<Candidate>> = {
   none: { opinion: 'none', fresh: true },
   'old up': { opinion: 'up', fresh: false },
   'old down': { opinion: 'down', fresh: false },
+  'up, held': { opinion: 'up', fresh: true, holdLeft: 1000 },
 };
 const rests: Record<string, Candidate[]> = {
   enough: [well('b'), well('c')],
@@ -268,11 +269,10 @@ describe('[2.7] membership', () => {
 
   it('gives a member that came back a growing part of its weight, and all of it without slow start', () => {
     const weightAfter = (upFor: number, slowStart: number) =>
-      membership({ minMembers: 1, slowStart }, [well('a', { upFor })], { probesOnly: false }).members[0]!
-        .weight;
-    expect([0, 15_000, 30_000, 90_000].map((upFor) => weightAfter(upFor, 30_000))).toEqual([
-      10, 50, 100, 100,
-    ]);
+      membership({ minMembers: 1, slowStart }, [well('a', { upFor }), well('b')], { probesOnly: false })
+        .members[0]!.weight;
+    const weights = [0, 15_000, 30_000, 90_000].map((upFor) => weightAfter(upFor, 30_000));
+    expect(weights).toEqual([10, 50, 100, 100]);
     expect(weightAfter(0, 0)).toBe(100);
   });
 
