@@ -28,6 +28,14 @@ export const DomainOrWildcard = text(
   'use the lower case ASCII form, such as www.example.org or *.example.org',
 );
 
+/** A name that can be asked of a DNS server: of any depth, with underscores, or the root. */
+export const dnsName = '^(?:\\.|(?=.{1,253}$)(?:[A-Za-z0-9_-]{1,63}\\.)*[A-Za-z0-9_-]{1,63}\\.?)$';
+export const DnsName = text(
+  dnsName,
+  'A name in the DNS',
+  'use labels of letters, digits, hyphens and underscores with dots between, or one dot for the root',
+);
+
 /** An absolute path without `.` or `..` parts and without characters that mean something to a daemon. */
 export const AbsolutePath = text(
   '^(?:/(?!\\.{1,2}(?:/|$))[A-Za-z0-9._@+~=,-]+)+$',

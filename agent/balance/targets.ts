@@ -3,7 +3,7 @@ import type { Verdict } from '../../common/health/judge.ts';
 import type { ResolvedCheck } from '../../common/render/resolved.ts';
 import { milliseconds } from '../../common/units.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
-import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
+import type { Probe, VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
 
 export interface Declared<Spec> {
   name: string;
@@ -20,27 +20,44 @@ export const membersOf = ({ spec }: Service, nodes: readonly Member[]): Member[]
 export const backendsOf = ({ name, spec }: Service): string[] =>
   spec.ports.map(({ port }) => `${name}-${port}`);
 
-/** The first port of a service gets the declared probe; what the others speak is not known, so they only have to accept. */
+/**
+ * One port of a service gets the declared probe; what the others speak is not known, so they only have to accept. What
+ * is sent to a UDP port may go unanswered by a daemon that is well, so of such a service only the declared port is
+ * tried, and only by a probe that names its protocol.
+ */
 export function targetsOf(service: Service, member: Member): ResolvedCheck[] {
-  const { probe } = service.spec.pool;
+  const { protocol, ports, pool } = service.spec;
+  const { probe } = pool;
   const timing = {
     interval: milliseconds(probe.interval),
     timeout: milliseconds(probe.timeout),
     fall: probe.fall,
     rise: probe.rise,
   };
-  const ports = [...new Set(service.spec.ports.map(({ target }) => target))];
-  return ports.map((port, index): ResolvedCheck => {
+  const declared = (ports.find(({ port }) => port === probe.port) ?? ports[0])?.target;
+  const isUdp = protocol === 'udp';
+  return [...new Set(ports.map(({ target }) => target))].flatMap((port): ResolvedCheck[] => {
     const at = { name: checkName(member.name, port), address: member.spec.address, port, ...timing };
-    if (probe.type === 'tcp' || index > 0) return { type: 'tcp', ...at };
-    return {
-      type: 'http',
-      ...at,
-      ...(probe.host ? { host: probe.host } : {}),
-      path: probe.path,
-      status: WELL,
-    };
+    if (port === declared && probe.type !== 'tcp') return [{ ...at, ...askedOf(probe, isUdp) }];
+    return isUdp ? [] : [{ type: 'tcp', ...at }];
   });
+}
+
+/** The director asks whether a member serves, so any certificate counts: one that has expired takes no pool away. */
+function askedOf({ type, host, path, tls, query = '.', record }: Probe, isUdp: boolean) {
+  const named = host === undefined ? {} : { host };
+  switch (type) {
+    case 'tcp':
+      return { type };
+    case 'http':
+      return { type, ...named, path, status: WELL };
+    case 'https':
+      return { type, ...named, path, status: WELL, certificate: 'any' as const };
+    case 'dns':
+      return { type, query, record, transport: isUdp ? ('udp' as const) : ('tcp' as const) };
+    default:
+      return { type, ...named, tls, certificate: 'any' as const };
+  }
 }
 
 /** Whatever is not an error shows that the member answers for itself. */

@@ -1,10 +1,9 @@
 /** The http and https checks: one request, judged by status and by a bounded part of the body. */
-import { readFile } from 'node:fs/promises';
 import { type IncomingMessage, request as plainRequest, type RequestOptions } from 'node:http';
 import { request as tlsRequest } from 'node:https';
-import { isIP } from 'node:net';
 import type { ResolvedCheck } from '../../common/render/resolved.ts';
 import { type CheckResult, failed, passed } from './result.ts';
+import { tlsOptions } from './tls.ts';
 
 export type HttpTarget = Extract<ResolvedCheck, { type: 'http' | 'https' }>;
 
@@ -37,10 +36,7 @@ async function ask(target: HttpTarget, signal: AbortSignal): Promise<IncomingMes
     signal,
   };
   if (target.type === 'http') return send(plainRequest(options));
-  // Without a file of authorities the system's own count; a certificate that does not verify always fails.
-  const ca = target.ca === undefined ? undefined : await readFile(target.ca, { signal });
-  const servername = target.host !== undefined && isIP(target.host) === 0 ? target.host : '';
-  return send(tlsRequest({ ...options, ca, servername }));
+  return send(tlsRequest({ ...options, ...(await tlsOptions(target, signal)) }));
 }
 
 const send = (request: ReturnType<typeof plainRequest>): Promise<IncomingMessage> =>

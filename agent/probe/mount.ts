@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { runChild } from './child.ts';
 import { type CheckResult, failed, passed } from './result.ts';
+import { createLook } from './statfs.ts';
 
 export type MountCheck = (target: { path: string }, signal: AbortSignal) => Promise<CheckResult>;
 
@@ -10,15 +11,10 @@ export function createMountCheck(
   stat: readonly string[] = ['stat', '--file-system', '--'],
   run = runChild,
 ): MountCheck {
-  /** Paths with a child that not even SIGKILL has ended: no second one is sent after it. */
-  const hanging = new Set<string>();
+  const look = createLook(stat, run);
   return async ({ path }, signal) => {
     if (!(await mountPoints(signal)).has(path)) return failed(`${path} is not mounted`);
-    if (hanging.has(path)) return failed(`a stat of ${path} still hangs`);
-    const { ended, gone } = run([...stat, path], signal);
-    hanging.add(path);
-    void gone.then(() => hanging.delete(path));
-    const { status, output } = await ended;
+    const { status, output } = await look(path, signal);
     return status === 0 ? passed(`${path} answers`) : failed(output);
   };
 }

@@ -2,7 +2,8 @@
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { ResourceOf } from '../../protocol/resource.ts';
 import type { CheckSpec, PolicySpec } from '../../protocol/resources/policy.ts';
-import { milliseconds } from '../units.ts';
+import { dnsName } from '../../protocol/values.ts';
+import { bytes, milliseconds } from '../units.ts';
 import { nodeContext } from './context.ts';
 import { expression } from './expression.ts';
 import type { Context, NodeContext } from './rendered.ts';
@@ -81,14 +82,29 @@ function targetOf(check: CheckSpec, { name, spec: { kernel } }: Policy, context:
       return {
         type: check.type,
         ...httpOf(check, context),
-        ...(check.ca === undefined ? {} : { ca: placeOf(check.ca, context) }),
+        ...authoritiesOf(check, context),
       };
+    case 'smtp':
+    case 'imap':
+    case 'pop3':
+    case 'ftp':
+      return {
+        type: check.type,
+        ...socketOf(check, context),
+        tls: check.tls,
+        ...(check.host === undefined ? {} : { host: addressOf(check.host, context) }),
+        ...authoritiesOf(check, context),
+      };
+    case 'dns':
+      return { type: check.type, ...dnsOf(check, context) };
     case 'process':
       return { type: check.type, pidFile: placeOf(check.pidFile, context) };
     case 'command':
       return { type: check.type, run: commandOf(check.run, context) };
     case 'mount':
       return { type: check.type, path: placeOf(check.path, context) };
+    case 'disk':
+      return { type: check.type, ...diskOf(check, context) };
     case 'kernel':
       if (kernel === undefined)
         return fail(`policy ${name} has a check of its kernel file, and no kernel file`);
@@ -107,6 +123,30 @@ const httpOf = (check: Of<'http'> | Of<'https'>, context: Context) => ({
   status: check.status,
   ...(check.host === undefined ? {} : { host: expression(check.host, context) }),
   ...(check.body === undefined ? {} : { body: patternOf(check.body) }),
+});
+
+const authoritiesOf = ({ ca }: { ca?: string }, context: Context) =>
+  ca === undefined ? {} : { ca: placeOf(ca, context) };
+
+function dnsOf(check: Of<'dns'>, context: Context) {
+  const query = expression(check.query, context);
+  if (!new RegExp(dnsName).test(query))
+    return fail(`${check.query} gives ${JSON.stringify(query)}, which is not a name in the DNS`);
+  return {
+    ...socketOf(check, context),
+    transport: check.transport,
+    query,
+    record: check.record,
+    ...(check.expect === undefined ? {} : { expect: expression(check.expect, context) }),
+  };
+}
+
+/** A check that asks for nothing in particular asks for a twentieth of all. */
+const diskOf = (check: Of<'disk'>, context: Context) => ({
+  path: placeOf(check.path, context),
+  freeBytes: check.freeBytes === undefined ? 0 : bytes(check.freeBytes),
+  freePercent: check.freePercent ?? (check.freeBytes === undefined ? 5 : 0),
+  freeInodesPercent: check.freeInodesPercent ?? 5,
 });
 
 // --- service, validate, loaded -------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 /** What a policy says, with its expressions rendered: ready to run, typed and checked. Durations are milliseconds. */
+import type { dnsRecords } from '../../protocol/resources/virtual-service.ts';
 
 interface Timing {
   name: string;
@@ -17,14 +18,42 @@ interface HttpTarget {
   body?: RegExp;
 }
 
+export interface TlsTarget {
+  /** The name in the certificate; without it the address. */
+  host?: string;
+  /** The file of those who vouch for it; without it the public authorities. */
+  ca?: string;
+  /** `any` is for a director's probe alone. */
+  certificate?: 'any';
+}
+
+/** A daemon that is spoken to in lines. */
+export interface TalkTarget extends TlsTarget {
+  address: string;
+  port: number;
+  tls: 'none' | 'starttls' | 'implicit';
+}
+
+interface DnsTarget {
+  address: string;
+  port: number;
+  transport: 'udp' | 'tcp';
+  query: string;
+  record: (typeof dnsRecords)[number];
+  expect?: string;
+}
+
 export type ResolvedCheck = Timing &
   (
     | { type: 'tcp'; address: string; port: number }
     | ({ type: 'http' } & HttpTarget)
-    | ({ type: 'https'; ca?: string } & HttpTarget)
+    | ({ type: 'https' } & TlsTarget & HttpTarget)
+    | ({ type: 'smtp' | 'imap' | 'pop3' | 'ftp' } & TalkTarget)
+    | ({ type: 'dns' } & DnsTarget)
     | { type: 'process'; pidFile: string }
     | { type: 'command'; run: string[] }
     | { type: 'mount'; path: string }
+    | { type: 'disk'; path: string; freeBytes: number; freePercent: number; freeInodesPercent: number }
     | { type: 'kernel'; file: string }
   );
 

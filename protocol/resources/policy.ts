@@ -8,10 +8,12 @@ import {
   OneOf,
   ParameterValue,
   RelativePath,
+  Size,
   Strict,
   Wait,
 } from '../values.ts';
 import { balancers } from './cluster.ts';
+import { dnsRecords, tlsModes } from './virtual-service.ts';
 
 export const PolicyName = Name;
 
@@ -81,6 +83,26 @@ const httpFields = {
   status: Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), { default: [200], minItems: 1 }),
   body: Type.Optional(Pattern),
 };
+const ca = Type.Optional(
+  Type.Union([Expression], {
+    description:
+      'A file of authorities that vouch for the certificate; without it the public ones. What does not verify fails',
+  }),
+);
+const talk = <const Kind extends string>(type: Kind) =>
+  Strict({
+    type: Type.Literal(type),
+    ...timing,
+    address: Type.Unsafe<string>({ ...Expression, default: '{{node.address}}' }),
+    port: Expression,
+    tls: OneOf([...tlsModes], { default: 'none', description: 'From the start, or by a command' }),
+    host: Type.Optional(
+      Type.Union([Expression], { description: 'The name in the certificate; without it the address' }),
+    ),
+    ca,
+  });
+const percent = (description: string) =>
+  Type.Optional(Type.Integer({ minimum: 0, maximum: 100, description }));
 /** A check: one probe and its hysteresis. Expressions are rendered with the policy's context. */
 export const CheckSpec = Type.Union([
   Strict({
@@ -90,10 +112,38 @@ export const CheckSpec = Type.Union([
     port: Expression,
   }),
   Strict({ type: Type.Literal('http'), ...timing, ...httpFields }),
-  Strict({ type: Type.Literal('https'), ...timing, ...httpFields, ca: Type.Optional(Expression) }),
+  Strict({ type: Type.Literal('https'), ...timing, ...httpFields, ca }),
+  talk('smtp'),
+  talk('imap'),
+  talk('pop3'),
+  talk('ftp'),
+  Strict({
+    type: Type.Literal('dns'),
+    ...timing,
+    address: Type.Unsafe<string>({ ...Expression, default: '{{node.address}}' }),
+    port: Type.Unsafe<string>({ ...Expression, default: '53' }),
+    transport: OneOf(['udp', 'tcp'], { default: 'udp' }),
+    query: Type.Union([Expression], { description: 'The name that is asked for' }),
+    record: OneOf([...dnsRecords], { default: 'A' }),
+    expect: Type.Optional(
+      Type.Union([Expression], {
+        description: 'One of the answers, as `dig +short` writes it; without it any answer without an error',
+      }),
+    ),
+  }),
   Strict({ type: Type.Literal('process'), ...timing, pidFile: Expression }),
   Strict({ type: Type.Literal('command'), ...timing, run: Command }),
   Strict({ type: Type.Literal('mount'), ...timing, path: Expression }),
+  Strict({
+    type: Type.Literal('disk'),
+    ...timing,
+    path: Expression,
+    freeBytes: Type.Optional(
+      Type.Unsafe<string>({ ...Size, description: 'At least so much is left for those who are not root' }),
+    ),
+    freePercent: percent('At least so much is left; 5 when no freeBytes are asked for'),
+    freeInodesPercent: percent('At least so many of the inodes are left; else 5'),
+  }),
   Strict(
     { type: Type.Literal('kernel'), ...timing },
     { description: 'All that the policy asks of the kernel is so' },

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import {
   ByName,
+  DnsName,
   DomainOrWildcard,
   Duration,
   IPv4,
@@ -19,12 +20,31 @@ export const VirtualServiceName = Name;
 const withDefault = (schema: { type: 'string'; description?: string }, value: string) =>
   Type.Unsafe<string>({ ...schema, default: value });
 
+/** Not at all, by a command of the protocol, or from the first byte. */
+export const tlsModes = ['none', 'starttls', 'implicit'] as const;
+/** What a DNS server can be asked for. */
+export const dnsRecords = ['A', 'AAAA', 'CNAME', 'MX', 'NS', 'PTR', 'SOA', 'SRV', 'TXT'] as const;
+
 /** How a director tries a member through the data path. */
 export const Probe = Strict(
   {
-    type: OneOf(['tcp', 'http'], { default: 'tcp' }),
-    host: Type.Optional(DomainOrWildcard),
+    type: OneOf(['tcp', 'http', 'https', 'smtp', 'imap', 'pop3', 'ftp', 'dns'], { default: 'tcp' }),
+    port: Type.Optional(
+      Type.Unsafe<number>({ ...Port, description: 'The port of the service that it is for; else the first' }),
+    ),
+    host: Type.Optional(
+      Type.Unsafe<string>({ ...DomainOrWildcard, description: 'The site that is asked for, also by TLS' }),
+    ),
     path: Type.Unsafe<string>({ ...UrlPath, default: '/' }),
+    tls: OneOf([...tlsModes], {
+      default: 'none',
+      description:
+        'For smtp, imap, pop3 and ftp. A probe takes any certificate, also by https: it asks whether a member serves. The checks of policies verify',
+    }),
+    query: Type.Optional(
+      Type.Unsafe<string>({ ...DnsName, description: 'For dns: the name that is asked for' }),
+    ),
+    record: OneOf([...dnsRecords], { default: 'A', description: 'For dns' }),
     interval: withDefault(Wait, '1s'),
     timeout: withDefault(Wait, '500ms'),
     fall: Type.Integer({ minimum: 1, maximum: 100, default: 2 }),
