@@ -129,7 +129,12 @@ function wireFleet(core: Core) {
   const { address, ports } = config;
   const seal = pki.seal;
   const refused = refusedAt(refusals);
-  const peers = createPeers({ lookup: world.peer, refused: refused.certificate, clock });
+  const peers = createPeers({
+    lookup: world.peer,
+    refused: refused.certificate,
+    network: () => world.cluster()?.spec.networks?.cluster,
+    clock,
+  });
   const observed = createObserved({ clock, emit: events.emit, headsOf: world.headsOf });
   const join = createJoin({ store, pki, cluster, address, ports, refused: refused.join, clock, log });
   const broker = createBroker({

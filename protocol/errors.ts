@@ -33,6 +33,7 @@ export const errors = {
     'Two policies write one path, claim one service, or one address and port on a node',
   ),
   'address-conflict': row(409, 'terminal', 'Two virtual services answer at one address and port'),
+  'network-conflict': row(409, 'terminal', 'The addresses do not fit the layout of the networks'),
   'too-many-removals': row(409, 'terminal', 'The change would remove more than is allowed at once'),
   'empty-pool': row(409, 'terminal', 'The change would leave a virtual service without any eligible node'),
   'render-failed': row(400, 'terminal', 'A template cannot be rendered'),

@@ -4,6 +4,7 @@ import type { Problem } from '../../protocol/errors.ts';
 import { addressProblems } from './addresses.ts';
 import { claimProblems } from './claims.ts';
 import { domainProblems } from './domains.ts';
+import { networkProblems } from './networks.ts';
 import { parameterProblems } from './parameters.ts';
 import { problemAt, type Touched, touchedBy } from './place.ts';
 import { referenceProblems } from './references.ts';
@@ -16,6 +17,7 @@ export function admit(proposal: Proposal): Problem[] {
     ...clusterProblems(touched),
     ...domainProblems(proposal, touched),
     ...addressProblems(proposal, touched),
+    ...networkProblems(proposal, touched),
     ...referenceProblems(proposal, touched),
     ...textProblems(proposal, touched),
   ];

@@ -2,6 +2,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { bearerOf } from '../../common/certificates.ts';
 import type { Clock } from '../../common/clock.ts';
+import { isWithin } from '../../common/networks.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Peer } from '../../protocol/topics.ts';
 
@@ -29,11 +30,13 @@ export interface PeersOptions {
   lookup: (node: string) => PeerRecord | null;
   /** Hears of every refusal of a node, with the coded reason. */
   refused: (node: string, reason: EvenkeelError, from?: string) => void;
+  /** The network from which nodes may speak; undefined is any. */
+  network?: () => string | undefined;
   clock: Clock;
 }
 
 /** Judges by what the store says at this moment, so that a removed node is denied at once. */
-export function createPeers({ lookup, refused, clock }: PeersOptions): Peers {
+export function createPeers({ lookup, refused, network, clock }: PeersOptions): Peers {
   const judge = (certificate: X509Certificate, from?: string, as?: string): Peer => {
     const { node, key, ends } = bearerOf(certificate);
     const record = lookup(node);
@@ -42,6 +45,9 @@ export function createPeers({ lookup, refused, clock }: PeersOptions): Peers {
       refused(node, reason, from);
       throw reason;
     };
+    const only = network?.();
+    if (only !== undefined && (from === undefined || !isWithin(only, from)))
+      return refuse('forbidden', `node ${node} speaks from ${from}, outside the cluster network ${only}`);
     if (!record) return refuse('forbidden', `node ${node} is unknown or was removed`);
     if (record.keyFingerprint !== key)
       return refuse(

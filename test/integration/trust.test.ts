@@ -46,6 +46,7 @@ async function openManager(lifetime?: number, clock: ManualClock | typeof system
       return spec ? { roles: spec.roles, keyFingerprint: spec.identity?.key } : null;
     },
     refused: (_node, { code }) => refused.push(code),
+    network: () => door.store.view().Cluster.get('cluster')?.spec.networks?.cluster,
     clock,
   });
   const machines = createMachines({
@@ -109,6 +110,24 @@ describe('joining', () => {
       roles: ['web'],
     });
     expect(manager.store.certificates.latest('web1')).toMatchObject({ key });
+  });
+
+  it('[3.8] lets a node speak from the cluster network alone, once there is one', async () => {
+    await joinAs('web1', await manager.invite());
+    const identity = await openIdentity({ folder: manager.box('web1'), clock: systemClock, log: quiet });
+    const certificate = parseCertificate(identity.current().cert);
+    const declare = async (network: string) => {
+      const spec = { address: network.replace('0/24', '1'), networks: { cluster: network } };
+      const parsed = parseResource({ kind: 'Cluster', name: 'cluster', spec });
+      if (!parsed.ok) throw new Error('the cluster is not right');
+      const edits = [{ op: 'put' as const, resource: parsed.resource, where: '' }];
+      await manager.store.write({ actor: 'op', edits, force: true });
+    };
+    expect(manager.peers.admit(certificate, '203.0.113.9')).toMatchObject({ node: 'web1' });
+    await declare('192.0.2.0/24');
+    expect(() => manager.peers.admit(certificate, '203.0.113.9')).toThrow('outside the cluster network');
+    expect(manager.refusedPeers).toEqual(['forbidden']);
+    expect(manager.peers.admit(certificate, '::ffff:192.0.2.11')).toMatchObject({ node: 'web1' });
   });
 
   it('[4] keeps the key on the box, in files that only their owner can read', async () => {

@@ -1,0 +1,132 @@
+/**
+ * Networks: one for all, or a private one beside the public one. What cannot work is refused, with the reason. Pure.
+ *
+ * | layout | the Cluster says | who lies where |
+ * |---|---|---|
+ * | not declared | no `networks` | nothing is judged but that an LVS VIP is nobody's own address |
+ * | one network | `networks: {cluster}` | manager, nodes and storage in it; VIPs there or elsewhere |
+ * | two networks | `networks: {cluster, public}` | manager, nodes and storage in the private one; VIPs outside of it |
+ */
+import { isBase, isWithin, overlap } from '../../common/networks.ts';
+import type { Proposal } from '../../common/rules.ts';
+import type { Stored, View } from '../../common/view.ts';
+import type { Problem } from '../../protocol/errors.ts';
+import { type Kind, keyOf } from '../../protocol/resource.ts';
+import { placeIn, type Touched } from './place.ts';
+
+interface Misfit {
+  of: { kind: Kind; name: string };
+  field: string;
+  value: string;
+  message: string;
+  fix: string;
+}
+
+/** Judged anew as a whole: a cluster has few of these, and a new layout concerns all of them. */
+export function networkProblems({ after }: Proposal, touched: Touched): Problem[] {
+  if (!touched.any('Cluster', 'Node', 'Storage', 'VirtualService')) return [];
+  const cluster = after.Cluster.get('cluster');
+  if (!cluster) return [];
+  const misfits = [...ofLayout(cluster), ...ofMembers(cluster, after), ...ofVips(cluster, after)];
+  return misfits.flatMap((misfit) => blame(misfit, touched));
+}
+
+/** Who is edited is blamed, else the Cluster; what stood so before is nobody's fault in this request. */
+function blame({ of, field, value, message, fix }: Misfit, touched: Touched): Problem[] {
+  const own = touched.of(of.kind, of.name);
+  const edit = own ?? touched.of('Cluster', 'cluster');
+  if (!edit) return [];
+  const path = own ? placeIn(own, field) : placeIn(edit, 'spec/networks');
+  return [{ code: 'network-conflict', path, value, message: `${keyOf(of)}: ${message}`, fix }];
+}
+
+function ofLayout(of: Stored<'Cluster'>): Misfit[] {
+  const { networks, address } = of.spec;
+  if (!networks) return [];
+  const { cluster, public: open } = networks;
+  const found: Misfit[] = [];
+  for (const [field, network] of Object.entries({ cluster, ...(open ? { public: open } : {}) }))
+    if (!isBase(network))
+      found.push({
+        ...{ of, field: `spec/networks/${field}`, value: network },
+        message: `${network} is an address within a network, and not the network`,
+        fix: 'write the first address of the network before the slash, such as 10.0.0.0/24',
+      });
+  if (open && overlap(cluster, open))
+    found.push({
+      ...{ of, field: 'spec/networks/public', value: open },
+      message: `the public network ${open} and the cluster network ${cluster} share addresses, so that neither is private`,
+      fix: 'give two networks apart, or leave out `public` when there is only one',
+    });
+  return [
+    ...found,
+    ...outside(
+      cluster,
+      of,
+      'spec/address',
+      address,
+      'the cluster address, at which nodes reach the manager,',
+    ),
+  ];
+}
+
+function ofMembers({ spec }: Stored<'Cluster'>, { Node, Storage }: View): Misfit[] {
+  const network = spec.networks?.cluster;
+  if (network === undefined) return [];
+  const nodes = [...Node.values()].flatMap((node) =>
+    outside(network, node, 'spec/address', node.spec.address, 'the address of the node'),
+  );
+  const stores = [...Storage.values()].flatMap((storage) => {
+    const { server } = storage.spec;
+    return typeof server === 'string'
+      ? outside(network, storage, 'spec/server', server, 'the file server')
+      : [];
+  });
+  return [...nodes, ...stores];
+}
+
+const outside = (
+  network: string,
+  of: Misfit['of'],
+  field: string,
+  address: string,
+  what: string,
+): Misfit[] =>
+  isWithin(network, address)
+    ? []
+    : [
+        {
+          ...{ of, field, value: address },
+          message: `${what} is not in the cluster network ${network}; what nodes, manager and storage say to each other stays in it`,
+          fix: `use an address in ${network}, or change spec.networks.cluster of the Cluster`,
+        },
+      ];
+
+function ofVips({ spec }: Stored<'Cluster'>, { Node, VirtualService }: View): Misfit[] {
+  const { networks, balancer, address } = spec;
+  const isLvs = balancer === 'lvs' || balancer === 'ipvsadm';
+  const owners = new Map([...Node.values()].map((node) => [node.spec.address, `the node ${node.name}`]));
+  owners.set(address, 'the cluster address');
+  return [...VirtualService.values()].flatMap((service): Misfit[] => {
+    const { vip } = service.spec;
+    const at = { of: service, field: 'spec/vip', value: vip };
+    const owner = owners.get(vip);
+    if (isLvs && owner !== undefined)
+      return [
+        {
+          ...at,
+          message: `${vip} is the address of ${owner}; LVS needs an address that belongs to no box, since every member carries it`,
+          fix: 'use a further address: a cluster of two boxes needs three',
+        },
+      ];
+    if (networks?.public !== undefined && isWithin(networks.cluster, vip))
+      return [
+        {
+          ...at,
+          message: `${vip} lies in the private network ${networks.cluster}, where no visitor gets to`,
+          fix: `use an address in ${networks.public}, or another that visitors reach`,
+        },
+      ];
+    return [];
+  });
+}
