@@ -121,7 +121,7 @@ describe('joining', () => {
       const parsed = parseResource({ kind: 'Cluster', name: 'cluster', spec });
       if (!parsed.ok) throw new Error('the cluster is not right');
       const edits = [{ op: 'put' as const, resource: parsed.resource, where: '' }];
-      await manager.store.write({ actor: 'op', edits, force: true });
+      await manager.store.write({ actor: 'op', edits });
     };
     expect(manager.peers.admit(certificate, '203.0.113.9')).toMatchObject({ node: 'web1' });
     await declare('192.0.2.0/24');
