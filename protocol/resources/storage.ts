@@ -1,6 +1,17 @@
 /** Storage: where site data lives: whose disk it is, where nodes mount it, and how much of it each user may have. */
 import { type Static, Type } from 'typebox';
-import { AbsolutePath, ByName, Identifier, IPv4, Name, ParameterValue, Size, Strict } from '../values.ts';
+import {
+  AbsolutePath,
+  ByName,
+  Identifier,
+  IPv4,
+  Moment,
+  Name,
+  OneOf,
+  ParameterValue,
+  Size,
+  Strict,
+} from '../values.ts';
 
 export const StorageName = Name;
 
@@ -13,7 +24,8 @@ const User = Type.String({
   'x-fix': 'use lower case letters, digits, _ and -',
 });
 
-export const StorageSpec = Strict({
+/** Where data lie. */
+const Place = {
   server: Type.Union(
     [
       IPv4,
@@ -25,6 +37,30 @@ export const StorageSpec = Strict({
     { description: 'The file server: a node of this cluster, or the address of one that somebody else runs' },
   ),
   export: Type.Unsafe<string>({ ...AbsolutePath, description: 'The folder on the file server' }),
+};
+export const StoragePlace = Strict(Place);
+export type StoragePlace = Static<typeof StoragePlace>;
+
+/** The phases of a move, in their order; docs/adr/0007-storage-move.md says what holds in each. */
+export const movePhases = ['copy', 'freeze', 'compare', 'switch'] as const;
+export type MovePhase = (typeof movePhases)[number];
+
+export const StorageMove = Strict(
+  {
+    id: Type.String({ maxLength: 64, description: 'Tells this move from any other' }),
+    phase: OneOf([...movePhases]),
+    since: Type.Unsafe<string>({ ...Moment, description: 'When the phase began' }),
+    frozen: Type.Optional(Type.Unsafe<string>({ ...Moment, description: 'Since when nobody may write' })),
+    by: Type.Unsafe<string>({ ...Name, description: 'The node that copies' }),
+    from: StoragePlace,
+    to: StoragePlace,
+  },
+  { description: 'A move to another server that is under way; written by the manager alone' },
+);
+export type StorageMove = Static<typeof StorageMove>;
+
+export const StorageSpec = Strict({
+  ...Place,
   mountpoint: Type.Unsafe<string>({ ...AbsolutePath, description: 'Where nodes mount it' }),
   link: Type.Optional(
     Type.Unsafe<string>({
@@ -40,5 +76,6 @@ export const StorageSpec = Strict({
     default: {},
     description: 'By user: how much may lie in the export. Only for a server that is a node of this cluster',
   }),
+  move: Type.Optional(StorageMove),
 });
 export type StorageSpec = Static<typeof StorageSpec>;
