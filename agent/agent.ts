@@ -21,6 +21,7 @@ import { createDesired } from './state/desired.ts';
 import { createChecks } from './wiring/checks.ts';
 import { createDirector } from './wiring/director.ts';
 import { createExpected } from './wiring/expected.ts';
+import { createSpeaker } from './wiring/listener.ts';
 
 export interface AgentOptions {
   config: Config;
@@ -34,7 +35,12 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
   const unlock = await takeLock('agent', state);
   if (!unlock) throw new EvenkeelError('already-exists', `another agent runs with ${state}`);
   const identity = await openIdentity({ folder: join(state, 'identity'), clock, log });
-  const { desired, checks, units, director, expected, link } = wire({ config, identity, clock, log });
+  const { desired, checks, units, speaker, director, expected, link } = wire({
+    config,
+    identity,
+    clock,
+    log,
+  });
   const sayDamage = () => {
     const message = desired.damage();
     if (message === null) return;
@@ -46,6 +52,7 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
       { name: 'desired', start: desired.start },
       { name: 'checks', start: async () => checks.stop },
       { name: 'units', start: units.start },
+      { name: 'listener', start: async () => speaker.start() },
       { name: 'director', start: async () => director.start() },
       { name: 'expected', start: async () => expected.start() },
       { name: 'certificate', start: async () => identity.start() },
@@ -72,6 +79,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
       units.applied(keys);
       director.look();
       expected.look();
+      speaker.look();
     },
     pool: (pool) => director.poolState(pool),
     lease: (lease) => director.lease(lease),
@@ -81,6 +89,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
       checks.again();
       director.connected();
       expected.again();
+      speaker.again();
     },
   };
   const beat = () => ({ ok: isWell(units) });
@@ -102,8 +111,9 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
     sweep: createSweep({ ...config, clock }),
     checkpoint: checkpointOf(process.env),
   });
+  const speaker = createSpeaker({ node, desired, units, checks, report, clock, log });
   const answer = answerer({ units, hurry: () => [checks, director].forEach((part) => void part.hurry()) });
-  return { desired, checks, units, director, expected, link };
+  return { desired, checks, units, speaker, director, expected, link };
 }
 
 /** All units are good and have seen the desired state as it is now; one that has not is asked to look. */

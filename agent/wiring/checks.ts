@@ -4,7 +4,7 @@ import type { Log } from '../../common/log.ts';
 import type { ResolvedCheck } from '../../common/render/resolved.ts';
 import type { ReportBody } from '../link/outbox.ts';
 import type { RunCheck } from '../probe/check.ts';
-import { createProbes } from '../probe/probes.ts';
+import { createProbes, type ProbeState } from '../probe/probes.ts';
 
 export interface ChecksOptions {
   runCheck: RunCheck;
@@ -22,6 +22,8 @@ export interface Checks {
   again(): void;
   /** Runs everything soon, and at half the interval for a while. */
   hurry(): void;
+  /** What is judged of each check. */
+  current(): Pick<ProbeState, 'unit' | 'check' | 'state' | 'detail'>[];
   stop(): Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export function createChecks({ runCheck, report, failed, clock, log }: ChecksOpt
         if (state !== 'unknown') say(unit, check, state, detail);
     },
     hurry: () => probes.hurry(HURRY_MS),
+    current: probes.current,
     stop: async () => {
       undo();
       await probes.stop();

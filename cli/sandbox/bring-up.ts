@@ -43,6 +43,9 @@ export async function bringUp(nodes: number, making: Making): Promise<Brought> {
   const control = createControl(settings);
   const members = membersOf(settings, layout);
   await step('manager: running', () => runManager(control, making));
+  // Before there are nodes, which would listen where another sandbox does.
+  if (!settings.declared)
+    await control.patch('Cluster', 'cluster', { health: { port: settings.ports.health } });
   const marks = marksOf(members.map(({ name }) => layout.log(name)));
   await step(`agents: ${members.map(({ name }) => name).join(', ')} joined and running`, () =>
     runAgents(members, control, making),

@@ -20,6 +20,8 @@ export const Settings = Type.Object({
     web: Port,
     webTls: Port,
     balancer: Port,
+    /** Not in the settings of a sandbox that was made before nodes had one. */
+    health: Type.Optional(Port),
   }),
   /** The administrator's token and the authority's certificate; there once the manager was made. */
   token: Type.Optional(Type.String()),

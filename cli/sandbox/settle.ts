@@ -18,6 +18,7 @@ const listeners = (nodes: number): Record<PortName, string[]> => ({
   balancer: [MANAGER_ADDRESS],
   web: addressesOf(nodes),
   webTls: addressesOf(nodes),
+  health: [MANAGER_ADDRESS, ...addressesOf(nodes)],
 });
 
 /** The settings of an earlier start, their ports checked; or new ones. Manager and agents do not run at this moment. */
@@ -32,9 +33,12 @@ export async function settle(layout: Layout, nodes: number): Promise<Settings> {
 async function move(layout: Layout, settings: Settings): Promise<Settings> {
   const wanted = listeners(settings.nodes);
   const lost: PortName[] = [];
-  for (const name of Object.keys(wanted) as PortName[])
-    if (!heldByUs(name, layout, settings) && !(await isFree(settings.ports[name], wanted[name])))
-      lost.push(name);
+  for (const name of Object.keys(wanted) as PortName[]) {
+    const port = settings.ports[name];
+    const keeps =
+      port !== undefined && (heldByUs(name, layout, settings) || (await isFree(port, wanted[name])));
+    if (!keeps) lost.push(name);
+  }
   if (lost.length === 0) return settings;
   const open = Object.fromEntries(lost.map((name) => [name, wanted[name]])) as Record<PortName, string[]>;
   const ports = { ...settings.ports, ...(await choosePorts(open, { avoid: Object.values(settings.ports) })) };
@@ -77,7 +81,10 @@ export async function redeclarePorts(
   const { ports } = settings;
   for (const { name, parameters } of membersOf(settings, layout))
     await control.patch('Node', name, { parameters });
-  await control.patch('Cluster', 'cluster', { fallback: { port: ports.fallback } });
+  await control.patch('Cluster', 'cluster', {
+    fallback: { port: ports.fallback },
+    health: { port: ports.health },
+  });
   await control.patch('VirtualService', 'web', { ports: [{ port: ports.balancer, target: ports.web }] });
   const done: Settings = { ...settings, redeclare: false };
   await writeSettings(layout, done);

@@ -65,6 +65,11 @@ const law: Record<string, Rule> = {
     may: [...base, 'agent/state'],
     because: 'a message only says "look again": the link puts it in the state and a key in the queue',
   },
+  'agent/listener': {
+    may: base,
+    because:
+      'whoever asks a node how it is gets what is known already: the listener reads no disk and starts nothing',
+  },
   'agent/drift': {
     may: [...base, 'agent/state'],
     because: 'drift only puts a key in the queue; it mends nothing',
