@@ -19,14 +19,22 @@ export const policiesOf = <Policy extends Declared<Role>>(
   cluster: Choice,
 ): Policy[] => [...policies].filter((policy) => roles.includes(policy.spec.role) && holdsIn(cluster, policy));
 
-/** The policies that a pool depends on: those of its role that have its check, and those that gate every pool. */
-export const policiesBehind = <
-  Policy extends Declared<Pick<PolicySpec, 'role' | 'when' | 'checks' | 'gate'>>,
->(
+type Checked = Pick<PolicySpec, 'checks' | 'gate'>;
+
+/** The checks of a policy on which a pool depends: the one that it names, and those that stand before every pool of the role. */
+export const checksBehind = ({ checks, gate }: Checked, check: string): string[] =>
+  checks.filter((one) => gate || one.gate === true || one.name === check).map(({ name }) => name);
+
+/** Whether a pool depends on how the unit of a policy fares. */
+export const isUnitBehind = ({ checks, gate }: Checked, check: string): boolean =>
+  gate || checks.some(({ name }) => name === check);
+
+/** The policies of a pool's role on which it depends in any way. */
+export const policiesBehind = <Policy extends Declared<Role & Checked>>(
   { role, check }: { role: string; check: string },
   policies: Iterable<Policy>,
   cluster: Choice,
 ): Policy[] =>
   policiesOf(policies, [role], cluster).filter(
-    ({ spec }) => spec.gate || spec.checks.some(({ name }) => name === check),
+    ({ spec }) => isUnitBehind(spec, check) || checksBehind(spec, check).length > 0,
   );

@@ -2,8 +2,10 @@
  * The opinion: what a node's reports say of one of its services. One failed service leaves only its own pool. The
  * manager judges by it what nodes said, and each node what it answers when it is asked itself.
  */
+
 import type { CheckReport, PoolMember, UnitReport } from '../../protocol/messages.ts';
 import type { PolicySpec } from '../../protocol/resources/policy.ts';
+import { checksBehind, isUnitBehind } from '../policies.ts';
 
 export interface Opinion {
   opinion: PoolMember['opinion'];
@@ -11,7 +13,7 @@ export interface Opinion {
 }
 
 export interface OpinionInputs {
-  /** The policies that the pool depends on: those that have its check, and those that gate every pool of the role. */
+  /** Those that the pool depends on, as `policiesBehind` finds them. */
   policies: readonly { name: string; spec: PolicySpec }[];
   check: string;
   /** Whether the node was heard of late; silence is no opinion. */
@@ -30,7 +32,7 @@ const brokenResults = new Set<UnitReport['result']>(['failed', 'rolledBack']);
 export function opinionOf({ policies, check, fresh, catchingUp, units, checks }: OpinionInputs): Opinion {
   if (!fresh) return { opinion: 'none', reasons: ['not heard'] };
   const checked = policies.flatMap((policy) =>
-    weighed(policy, check).map((name) => {
+    checksBehind(policy.spec, check).map((name) => {
       const place = `${policy.name}/${name}`;
       return { place, ...checks.get(place) };
     }),
@@ -39,8 +41,8 @@ export function opinionOf({ policies, check, fresh, catchingUp, units, checks }:
     ...checked.flatMap(({ place, state, detail }) =>
       state === 'down' ? [`${place} is down: ${detail ?? ''}`] : [],
     ),
-    ...policies.flatMap(({ name }) => {
-      const stand = units.get(name);
+    ...policies.flatMap(({ name, spec }) => {
+      const stand = isUnitBehind(spec, check) ? units.get(name) : undefined;
       if (stand === undefined || !brokenResults.has(stand.result)) return [];
       return [`${name} ${stand.result}${stand.error ? `: ${stand.error.message}` : ''}`];
     }),
@@ -51,9 +53,5 @@ export function opinionOf({ policies, check, fresh, catchingUp, units, checks }:
     return { opinion: 'up', reasons: [] };
   return { opinion: 'none', reasons: [`${check} has no verdict yet`] };
 }
-
-/** The checks of a policy that count: of one that gates all of them, of another the pool's own. */
-const weighed = ({ spec }: OpinionInputs['policies'][number], check: string): string[] =>
-  spec.checks.map(({ name }) => name).filter((name) => spec.gate || name === check);
 
 const shorten = (reason: string): string => reason.slice(0, 300);

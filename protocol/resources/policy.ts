@@ -74,6 +74,11 @@ const timing = {
   timeout: duration('500ms'),
   fall: Type.Integer({ minimum: 1, maximum: 100, default: 2 }),
   rise: Type.Integer({ minimum: 1, maximum: 100, default: 3 }),
+  gate: Type.Optional(
+    Type.Boolean({
+      description: 'A node is in no pool of the role while this fails; else only in none that names it',
+    }),
+  ),
 };
 const httpFields = {
   address: Type.Unsafe<string>({ ...Expression, default: '{{node.address}}' }),

@@ -1,0 +1,60 @@
+/** The opinion: which checks and units speak against a member of a pool, and which do not. */
+import { expect, it } from 'vitest';
+import { opinionOf } from '../../common/health/opinion.ts';
+import { policiesBehind } from '../../common/policies.ts';
+import { cluster, policy } from './store/declared.ts';
+
+const check = (name: string, more: object = {}) => ({ name, type: 'tcp', port: '80', ...more });
+const policies = [
+  policy('nginx', { checks: [check('http'), check('disk', { gate: true }), check('noise')] }),
+  policy('mail', { checks: [check('imap')] }),
+  policy('realserver', { gate: true, when: { balancer: ['lvs'] }, checks: [check('kernel')] }),
+];
+
+interface Said {
+  down?: string[];
+  failed?: string[];
+  balancer?: 'lvs' | 'haproxy';
+}
+
+function opinion(pool: string, { down = [], failed = [], balancer = 'lvs' }: Said = {}) {
+  const behind = policiesBehind({ role: 'web', check: pool }, policies, cluster({ balancer }));
+  const places = policies.flatMap(({ name, spec }) => spec.checks.map((one) => `${name}/${one.name}`));
+  return opinionOf({
+    policies: behind,
+    check: pool,
+    fresh: true,
+    catchingUp: false,
+    units: new Map(
+      policies.map(({ name }) => [name, { result: failed.includes(name) ? 'failed' : 'unchanged' }]),
+    ),
+    checks: new Map(
+      places.map((place) => [place, { state: down.includes(place) ? 'down' : 'up', detail: 'x' }]),
+    ),
+  }).opinion;
+}
+
+it('[3.5] one failed service leaves only its own pool', () => {
+  expect([opinion('http', { down: ['mail/imap'] }), opinion('imap', { down: ['mail/imap'] })]).toEqual([
+    'up',
+    'down',
+  ]);
+  expect([opinion('http', { failed: ['mail'] }), opinion('imap', { failed: ['mail'] })]).toEqual([
+    'up',
+    'down',
+  ]);
+  expect(opinion('http', { down: ['nginx/noise'] })).toBe('up');
+});
+
+it('[3.5] a check that gates stands before every pool of the role, and how its unit fares before its own alone', () => {
+  for (const pool of ['http', 'imap']) expect(opinion(pool, { down: ['nginx/disk'] })).toBe('down');
+  expect(opinion('imap', { failed: ['nginx'] })).toBe('up');
+});
+
+it('[3.4] a policy that gates stands before every pool of the role with all its checks and its unit, where it holds', () => {
+  for (const pool of ['http', 'imap']) {
+    expect(opinion(pool, { down: ['realserver/kernel'] })).toBe('down');
+    expect(opinion(pool, { failed: ['realserver'] })).toBe('down');
+    expect(opinion(pool, { down: ['realserver/kernel'], balancer: 'haproxy' })).toBe('up');
+  }
+});
