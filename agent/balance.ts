@@ -11,7 +11,8 @@ import type { ResolvedCheck } from '../common/render/resolved.ts';
 import { messageOf } from '../protocol/errors.ts';
 import type { Lease, PoolState } from '../protocol/messages.ts';
 import { type Decide, decidePool } from './balance/decide.ts';
-import { createHeard } from './balance/heard.ts';
+import { createHeard, type Said } from './balance/heard.ts';
+import { createListeners } from './balance/listeners.ts';
 import { nothingKnown, type PoolMemory } from './balance/memory.ts';
 import {
   type ActualMember,
@@ -60,7 +61,12 @@ export interface MemberProbes {
 export interface BalanceOptions {
   driver: BalancerDriver;
   /** What is declared, from the agent's own disk: it holds with no manager in reach. */
-  desired: { virtualServices(): readonly Service[]; nodes(): readonly Member[] };
+  desired: {
+    virtualServices(): readonly Service[];
+    nodes(): readonly Member[];
+    /** Where nodes have their health listener. */
+    healthPort(): number;
+  };
   probes: MemberProbes;
   /** Takes what the balancer really has to the manager. */
   send: (report: PoolReportBody) => void;
@@ -111,6 +117,13 @@ export function createBalance(options: BalanceOptions): Balance {
       log.warn('the lease of the manager has run out: its opinions do not count until it is heard again');
       loop.put(KEY);
     },
+  });
+  const listeners = createListeners({
+    quiet: () => poolsNow().filter(({ service }) => heard.quiet(service.name)),
+    port: desired.healthPort,
+    changed: () => loop.put(KEY),
+    clock,
+    log,
   });
   const loop = createLoop({ clock, log, work: () => pass(), backoff: { first: 250, cap: 2000 } });
   let runs = true;
@@ -182,13 +195,18 @@ export function createBalance(options: BalanceOptions): Balance {
     for (const name of aimed) if (!names.includes(name)) probes.set(name, []);
     aimed = names;
   };
+  /** The manager; while it is silent, what its members say of themselves. */
+  const saidOf = (service: string): Said | null => {
+    const state = heard.of(service);
+    return state?.fresh ? state : (listeners.of(service) ?? state);
+  };
   const decideAll = (pools: readonly Pool[], found: ServerRow[]): Decided[] => {
     const verdicts = verdictsOf(probes.current());
     return pools.map((pool) => {
       const { name } = pool.service;
       const seen = verdicts.get(name) ?? new Map<string, Verdict>();
       const memory = memories.get(name) ?? nothingKnown;
-      const inputs = { ...pool, heard: heard.of(name), probes: seen, actual: actualOf(pool, found), memory };
+      const inputs = { ...pool, heard: saidOf(name), probes: seen, actual: actualOf(pool, found), memory };
       const time = { now: clock.now(), tick: clock.monotonic() };
       return { ...pool, seen, ...decidePool({ ...inputs, ...time, ...(decide ? { decide } : {}) }) };
     });
@@ -221,10 +239,12 @@ export function createBalance(options: BalanceOptions): Balance {
     },
     start: () => {
       const undo = probes.onChange(() => loop.put(KEY));
+      const stopListeners = listeners.start();
       loop.put(KEY);
       return async () => {
         undo();
         heard.stop();
+        await stopListeners();
         await loop.stop();
       };
     },

@@ -4,7 +4,7 @@ import { type Candidate, type Membership, membership } from '../../common/health
 import { type OperatorWord, operatorWord } from '../../common/health/operator.ts';
 import { milliseconds } from '../../common/units.ts';
 import type { PoolMember } from '../../protocol/messages.ts';
-import type { HeardState } from './heard.ts';
+import type { Said } from './heard.ts';
 import { type MemberMemory, memoryAfter, type PoolMemory, recalled, remember } from './memory.ts';
 import type { ActualMember } from './readback.ts';
 import type { Member, Service } from './targets.ts';
@@ -14,7 +14,7 @@ export type Decide = typeof membership;
 export interface DecideInputs {
   service: Service;
   members: readonly Member[];
-  heard: HeardState | null;
+  heard: Said | null;
   probes: ReadonlyMap<string, Verdict>;
   actual: ReadonlyMap<string, ActualMember>;
   memory: PoolMemory;

@@ -7,12 +7,17 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Lease, PoolState } from '../../protocol/messages.ts';
 
-export interface HeardState {
-  state: PoolState;
+/** What was said of a pool: by the manager, or by the members themselves. */
+export interface Said {
+  state: Pick<PoolState, 'members' | 'probesOnly'>;
   /** Milliseconds since it arrived, so that countdowns in it run by this box's own clock. */
   age: number;
   /** Whether its opinions count. */
   fresh: boolean;
+}
+
+export interface HeardState extends Said {
+  state: PoolState;
 }
 
 export interface Heard {
@@ -21,9 +26,14 @@ export interface Heard {
   /** Whether opinions count again that did not; a lease from the past changes nothing. */
   renew(lease: Lease): boolean;
   of(service: string): HeardState | null;
+  /** Its opinions do not count, or will not soon: whom else there is may be asked already. */
+  quiet(service: string): boolean;
   /** Ends the timer. */
   stop(): void;
 }
+
+/** Leases come every second. */
+const QUIET_MS = 2_000;
 
 interface Entry {
   state: PoolState;
@@ -36,6 +46,7 @@ interface Entry {
 export function createHeard({ clock, onLapse }: { clock: Clock; onLapse: () => void }): Heard {
   const entries = new Map<string, Entry>();
   let lease: Lease | undefined;
+  let renewedAt = Number.NEGATIVE_INFINITY;
   let cancelTimer: (() => void) | undefined;
 
   const lapse = () => {
@@ -43,6 +54,7 @@ export function createHeard({ clock, onLapse }: { clock: Clock; onLapse: () => v
     for (const entry of entries.values()) entry.alive = false;
     onLapse();
   };
+  const isFresh = (entry: Entry | undefined) => entry?.alive === true && cancelTimer !== undefined;
   return {
     accept: (state) => {
       const known = entries.get(state.service);
@@ -53,6 +65,7 @@ export function createHeard({ clock, onLapse }: { clock: Clock; onLapse: () => v
     renew: (next) => {
       if (lease !== undefined && !isOlder([lease.epoch, lease.n], [next.epoch, next.n])) return false;
       lease = next;
+      renewedAt = clock.monotonic();
       const revives = cancelTimer === undefined;
       cancelTimer?.();
       cancelTimer = clock.after(next.seconds * 1000, lapse);
@@ -62,8 +75,9 @@ export function createHeard({ clock, onLapse }: { clock: Clock; onLapse: () => v
       const entry = entries.get(service);
       if (!entry) return null;
       const age = clock.monotonic() - entry.arrivedAt;
-      return { state: entry.state, age, fresh: entry.alive && cancelTimer !== undefined };
+      return { state: entry.state, age, fresh: isFresh(entry) };
     },
+    quiet: (service) => !isFresh(entries.get(service)) || clock.monotonic() - renewedAt > QUIET_MS,
     stop: () => cancelTimer?.(),
   };
 }

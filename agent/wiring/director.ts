@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { Lease, PoolState } from '../../protocol/messages.ts';
+import { HEALTH_PORT } from '../../protocol/resources/cluster.ts';
 import { BALANCER_ROLE } from '../../protocol/topics.ts';
 import { createBalance } from '../balance.ts';
 import { createHaproxyDriver } from '../drivers/haproxy.ts';
@@ -58,6 +59,7 @@ export function createDirector({
     desired: {
       virtualServices: () => (isBalancer() ? desired.list('VirtualService') : []),
       nodes: () => desired.list('Node'),
+      healthPort: () => desired.get('Cluster', 'cluster')?.spec.health?.port ?? HEALTH_PORT,
     },
     probes,
     send: report,

@@ -20,6 +20,8 @@ export const NODES = ['node-1', 'node-2', 'node-3'] as const;
 
 export interface Bench extends Haproxy {
   port: number;
+  /** Where the director asks the nodes how they are; nobody listens there by itself. */
+  healthPort: number;
   nodes: WebNodes;
   balance: Balance;
   /** What the director said, oldest first. */
@@ -93,6 +95,7 @@ export async function createBench({ decide, running = true, send }: BenchOptions
   const fallback = createFallback({ listen: { address: '127.0.0.1', port: 0 } });
   const stopFallback = await fallback.start();
   const port = await freePort();
+  const healthPort = await freePort();
   const nodes = createWebNodes(NODES, await freePort());
   const haproxy = await createHaproxy({ folder, port, names: NODES, nodes, fallbackPort: fallback.port() });
 
@@ -107,7 +110,7 @@ export async function createBench({ decide, running = true, send }: BenchOptions
   const probes = createProbes({ clock: systemClock, log, runCheck });
   const balance = createBalance({
     driver: haproxy.driver,
-    desired: { virtualServices: () => services, nodes: () => members },
+    desired: { virtualServices: () => services, nodes: () => members, healthPort: () => healthPort },
     probes,
     send: (report) => {
       reports.push(report);
@@ -132,6 +135,7 @@ export async function createBench({ decide, running = true, send }: BenchOptions
   return {
     ...haproxy,
     port,
+    healthPort,
     nodes,
     balance,
     reports,
