@@ -267,6 +267,19 @@ describe('the way back', () => {
     await areServed([...named(3), 'new.example']);
   });
 
+  it('[3.5] is not taken for what is wrong with the box: a full disk, a file server that is gone', async () => {
+    home = await webHome();
+    const timing = { interval: '100ms', timeout: '500ms', fall: 1, rise: 1 };
+    const ailing = await webPolicy((spec) => {
+      spec.verify.deadline = '500ms';
+      spec.checks.push({ ...timing, name: 'room', type: 'disk', path: '{{state}}', freeBytes: '999999g' });
+      spec.checks.push({ ...timing, name: 'shared', type: 'mount', path: '/not-mounted' });
+    });
+    await home.declare(ailing, ...(await sitesOf(named(3))));
+    expect(await home.settled()).toMatchObject({ result: 'changed', held: [] });
+    await areServed(named(3));
+  });
+
   it('[2 bad input] undoes what a lying checker let through: nginx refuses, the old tree is back, the tree quarantined', async () => {
     home = await webHome();
     const lying = await webPolicy((spec) => {
