@@ -1,6 +1,7 @@
 /** A conversation in lines, as smtp, imap, pop3 and ftp hold it: over TLS or not, bounded in bytes, ended by a signal. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { StringDecoder } from 'node:string_decoder';
 import { connect as connectTls } from 'node:tls';
 import type { TalkTarget } from '../../common/render/resolved.ts';
 import { tlsOptions } from './tls.ts';
@@ -50,7 +51,7 @@ async function open(target: TalkTarget, signal: AbortSignal, sockets: Socket[]):
     sockets.push(next);
     // Whoever waits for the socket gets its error; this listener is for the moments in which nobody waits.
     next.on('error', () => undefined);
-    await once(next, ready);
+    await once(next, ready, { signal });
     socket = next;
     lines = createLines(next);
   };
@@ -68,9 +69,13 @@ async function open(target: TalkTarget, signal: AbortSignal, sockets: Socket[]):
   };
 }
 
-/** Reads no more of a socket than the line needs that is asked for. */
+/**
+ * Reads no more of a socket than the line needs that is asked for. The socket itself goes on giving bytes: TLS takes
+ * over what it still holds, and would end the process over a text.
+ */
 function createLines(socket: Socket) {
-  const parts = socket.setEncoding('utf8').iterator({ destroyOnReturn: false })[Symbol.asyncIterator]();
+  const parts = socket.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]();
+  const decoder = new StringDecoder('utf8');
   let held = '';
   let heard = 0;
   const next = async (): Promise<string> => {
@@ -82,10 +87,10 @@ function createLines(socket: Socket) {
         return line;
       }
       if (heard > MOST_HEARD) throw new Error(`said more than ${MOST_HEARD} bytes: ${held.slice(0, 80)}`);
-      const { value, done } = (await parts.next()) as IteratorResult<string, undefined>;
+      const { value, done } = (await parts.next()) as IteratorResult<Buffer, undefined>;
       if (done) throw new Error(`closed the connection${held === '' ? '' : ` after ${held.slice(0, 80)}`}`);
-      heard += Buffer.byteLength(value);
-      held += value;
+      heard += value.length;
+      held += decoder.write(value);
     }
   };
   return { next, held: () => held };

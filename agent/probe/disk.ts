@@ -20,12 +20,10 @@ export function createDiskCheck(
 ): DiskCheck {
   const look = createLook(stat);
   return async ({ path, freeBytes, freePercent, freeInodesPercent }, signal) => {
-    const { status, output } = await look(path, signal);
-    if (status !== 0) return failed(output);
-    const [block = 0, total = 0, free = 0, left = 0, inodes = 0, inodesLeft = 0] = output
-      .trim()
-      .split(' ')
-      .map(Number);
+    const { status, output, stdout } = await look(path, signal);
+    const numbers = stdout.trim().split(' ').map(Number);
+    if (status !== 0 || numbers.length !== 6 || numbers.some(Number.isNaN)) return failed(output);
+    const [block = 0, total = 0, free = 0, left = 0, inodes = 0, inodesLeft = 0] = numbers;
     const bytes = left * block;
     // As df counts: what is kept for root is neither used nor free.
     const share = percent(left, total - free + left);

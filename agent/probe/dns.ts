@@ -47,6 +47,8 @@ interface At {
 
 async function overUdp({ address, port }: At, question: Packet, signal: AbortSignal): Promise<Reply> {
   const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', signal });
+  // Whoever waits for the socket gets its error; this listener is for the moments in which nobody waits.
+  socket.on('error', () => undefined);
   try {
     // Connected: the kernel passes on what comes from there alone, and that nobody listens there.
     socket.connect(port, address);

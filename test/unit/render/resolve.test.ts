@@ -110,6 +110,94 @@ describe('[2.6] a policy, resolved', () => {
     ]);
   });
 
+  it('[3.5] gives the checks of mail and files, with their TLS and who vouches for it', () => {
+    const checks = [
+      { name: 'a', type: 'smtp', port: '25', ...timing },
+      {
+        name: 'b',
+        type: 'imap',
+        port: '993',
+        tls: 'implicit',
+        host: 'mail.{{node.name}}.example',
+        ca: '{{state}}/ca.crt',
+        ...timing,
+      },
+      { name: 'c', type: 'pop3', port: '110', tls: 'starttls', ...timing },
+      { name: 'd', type: 'ftp', port: '21', ...timing },
+    ];
+    const of = full({ checks });
+    const at = { address: '127.0.0.11' };
+    expect(resolveChecks(of, contextOf(of))).toEqual([
+      { name: 'a', type: 'smtp', ...at, port: 25, tls: 'none', ...times },
+      {
+        name: 'b',
+        type: 'imap',
+        ...at,
+        port: 993,
+        tls: 'implicit',
+        host: 'mail.n1.example',
+        ca: '/var/lib/evenkeel/ca.crt',
+        ...times,
+      },
+      { name: 'c', type: 'pop3', ...at, port: 110, tls: 'starttls', ...times },
+      { name: 'd', type: 'ftp', ...at, port: 21, tls: 'none', ...times },
+    ]);
+  });
+
+  it('[3.5] gives the checks of names', () => {
+    const checks = [
+      { name: 'e', type: 'dns', query: '{{node.name}}.example', ...timing },
+      { name: 'f', type: 'dns', transport: 'tcp', query: '.', record: 'NS', expect: 'a.example', ...timing },
+    ];
+    const of = full({ checks });
+    const at = { address: '127.0.0.11' };
+    expect(resolveChecks(of, contextOf(of))).toEqual([
+      {
+        name: 'e',
+        type: 'dns',
+        ...at,
+        port: 53,
+        transport: 'udp',
+        query: 'n1.example',
+        record: 'A',
+        ...times,
+      },
+      {
+        name: 'f',
+        type: 'dns',
+        ...at,
+        port: 53,
+        transport: 'tcp',
+        query: '.',
+        record: 'NS',
+        expect: 'a.example',
+        ...times,
+      },
+    ]);
+  });
+
+  it.each([
+    [{}, { freeBytes: 0, freePercent: 5, freeInodesPercent: 5 }],
+    [{ freeBytes: '2g' }, { freeBytes: 2 * 1024 ** 3, freePercent: 0, freeInodesPercent: 5 }],
+    [
+      { freePercent: 10, freeInodesPercent: 0 },
+      { freeBytes: 0, freePercent: 10, freeInodesPercent: 0 },
+    ],
+  ])('[3.5] a disk check with %j asks for %j', (asked, wanted) => {
+    const of = full({ checks: [{ name: 'disk', type: 'disk', path: '/srv', ...asked, ...timing }] });
+    expect(resolveChecks(of, contextOf(of))).toEqual([
+      { name: 'disk', type: 'disk', path: '/srv', ...wanted, ...times },
+    ]);
+  });
+
+  it.each(['no name', 'a..b', '{{node.name}}@example', `${'a'.repeat(64)}.example`])(
+    '[3.5] refuses to ask the DNS for %s',
+    (query) => {
+      const of = full({ checks: [{ name: 'dns', type: 'dns', query, ...timing }] });
+      expect(() => resolveChecks(of, contextOf(of))).toThrow(/which is not a name in the DNS/);
+    },
+  );
+
   it('says where the daemon shows what it serves, and what it must say there', () => {
     const unix = full({ loaded: { http: 'unix:{{run}}/s.sock:/digest' } });
     const context = contextOf(unix);
