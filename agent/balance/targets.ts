@@ -1,4 +1,5 @@
 /** Targets: what a director tries, through the data path, to see whether a member serves. */
+import { isIPv6 } from 'node:net';
 import type { Verdict } from '../../common/health/judge.ts';
 import type { ResolvedCheck } from '../../common/render/resolved.ts';
 import { milliseconds } from '../../common/units.ts';
@@ -37,11 +38,15 @@ export function targetsOf(service: Service, member: Member): ResolvedCheck[] {
   const declared = (ports.find(({ port }) => port === probe.port) ?? ports[0])?.target;
   const isUdp = protocol === 'udp';
   return [...new Set(ports.map(({ target }) => target))].flatMap((port): ResolvedCheck[] => {
-    const at = { name: checkName(member.name, port), address: member.spec.address, port, ...timing };
+    const at = { name: checkName(member.name, port), address: addressOf(service, member), port, ...timing };
     if (port === declared && probe.type !== 'tcp') return [{ ...at, ...askedOf(probe, isUdp) }];
     return isUdp ? [] : [{ type: 'tcp', ...at }];
   });
 }
+
+/** Visitors of an IPv6 address are served at one. */
+const addressOf = ({ spec: { vip } }: Service, { spec: { address, address6 = address } }: Member): string =>
+  isIPv6(vip) ? address6 : address;
 
 /** The director asks whether a member serves, so any certificate counts: one that has expired takes no pool away. */
 function askedOf({ type, host, path, tls, query = '.', record }: Probe, isUdp: boolean) {

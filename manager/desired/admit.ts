@@ -7,6 +7,7 @@ import { domainProblems } from './domains.ts';
 import { networkProblems } from './networks.ts';
 import { parameterProblems } from './parameters.ts';
 import { problemAt, type Touched, touchedBy } from './place.ts';
+import { probeProblems } from './probes.ts';
 import { referenceProblems } from './references.ts';
 import { textProblems } from './texts.ts';
 
@@ -18,6 +19,7 @@ export function admit(proposal: Proposal): Problem[] {
     ...domainProblems(proposal, touched),
     ...addressProblems(proposal, touched),
     ...networkProblems(proposal, touched),
+    ...probeProblems(touched),
     ...referenceProblems(proposal, touched),
     ...textProblems(proposal, touched),
   ];

@@ -166,6 +166,27 @@ it('[2 bad input] two virtual services that answer at one address and port are r
   expect(problems(store, deletion('VirtualService', 'web'), ...puts(service('other')))).toEqual([]);
 });
 
+it('[3.5] a probe that cannot be tried is refused: of no port of the service, for no name, with TLS it has not', () => {
+  const probing = (probe: object) =>
+    problems(
+      basics(),
+      ...puts(
+        service('web', {
+          ports: [80, { port: 443, target: 8443 }],
+          pool: { role: 'web', check: 'http', probe },
+        }),
+      ),
+    );
+  const at = (field: string) => [`invalid-document documents/0/spec/pool/probe/${field}`];
+  expect(probing({ port: 8443 })).toEqual(at('port'));
+  expect(probing({ port: 443, type: 'https' })).toEqual([]);
+  expect(probing({ type: 'dns' })).toEqual(at('query'));
+  expect(probing({ type: 'dns', query: 'example.org' })).toEqual([]);
+  for (const type of ['tcp', 'http', 'https', 'dns'])
+    expect(probing({ type, query: 'example.org', tls: 'implicit' })).toEqual(at('tls'));
+  for (const type of ['smtp', 'imap', 'pop3', 'ftp']) expect(probing({ type, tls: 'starttls' })).toEqual([]);
+});
+
 it('[2 bad input] claims are judged on each node with its own parameters, and on the defaults where a role has no node', () => {
   const at = (name: string, parameter: string, role: string, port: number) =>
     policy(name, {
