@@ -4,8 +4,9 @@
 #   sh scripts/ready.sh            npm packages, and Debian packages when root
 #   sh scripts/ready.sh packages   only the Debian packages (for root, on behalf of somebody else)
 #
-# Promises: no daemon of a package is started or enabled at boot, an earlier policy-rc.d is put back also
-# after an interrupt, nothing is fetched when nothing is missing, and parallel runs wait for each other.
+# Promises: no daemon of a package is started or enabled at boot, no package is removed to make room, an earlier
+# policy-rc.d is put back also after an interrupt, nothing is fetched when nothing is missing, and parallel runs wait
+# for each other.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -29,6 +30,7 @@ is_root() { [ "$(id -u)" = 0 ]; }
 # --- Debian packages -------------------------------------------------------------------------------------
 
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+need_file() { [ -e "$1" ] || missing="$missing $2"; }
 
 # Compilers are asked for only while sqlite3 has not been compiled.
 find_missing_packages() {
@@ -38,12 +40,17 @@ find_missing_packages() {
   need mosquitto_pub mosquitto-clients
   need curl curl
   need openssl openssl
+  need vsftpd vsftpd
+  need dnsmasq dnsmasq-base
+  need_file /usr/lib/dovecot/imap-login dovecot-imapd
+  need_file /usr/lib/dovecot/pop3-login dovecot-pop3d
+  need_file /usr/lib/dovecot/submission-login dovecot-submissiond
   if [ ! -e "$sqlite_binding" ]; then
     need gcc gcc
     need g++ g++
     need make make
     need python3 python3
-    [ -e /usr/include/sqlite3.h ] || missing="$missing libsqlite3-dev"
+    need_file /usr/include/sqlite3.h libsqlite3-dev
   fi
   missing=${missing# }
 }
@@ -82,7 +89,7 @@ update_lists() {
 # Old package lists are tried first; they are renewed when a package is unknown or its file has gone.
 install_missing() {
   # shellcheck disable=SC2086 # one word a package
-  set -- install -y --no-install-recommends $missing
+  set -- install -y --no-remove --no-install-recommends $missing
   apt-get -qq -s "$@" >/dev/null 2>&1 || update_lists
   apt "$@" || { update_lists && apt "$@"; }
 }
