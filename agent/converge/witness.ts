@@ -1,6 +1,9 @@
 /** The witness: the daemon itself shows which tree it serves. A signal that was sent proves nothing. */
+import { existsSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import type { ResolvedLoaded } from '../../common/render/resolved.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
@@ -49,9 +52,26 @@ export async function awaitLoaded(
   }
 }
 
+/**
+ * Before the daemon is told to load: a file that an earlier load has left shows nothing, and those of other trees are
+ * garbage. Only names that differ from the witness's in their digest are touched.
+ */
+export async function takeAway(loaded: ResolvedLoaded): Promise<void> {
+  if (loaded.type !== 'file') return;
+  const folder = dirname(loaded.file);
+  const [before = '', after = ''] = basename(loaded.file).split(loaded.expect);
+  const isWitness = (name: string) =>
+    name.startsWith(before) &&
+    name.endsWith(after) &&
+    /^[0-9a-f]{64}$/.test(name.slice(before.length, name.length - after.length));
+  const names = existsSync(folder) ? await readdir(folder) : [];
+  for (const name of names.filter(isWitness)) await rm(join(folder, name), { force: true });
+}
+
 const gistOf = (shown: string): string => JSON.stringify(shown.trim().slice(0, 200));
 
-function ask(loaded: ResolvedLoaded): Promise<string> {
+async function ask(loaded: ResolvedLoaded): Promise<string> {
+  if (loaded.type === 'file') return existsSync(loaded.file) ? loaded.expect : 'no such file yet';
   return loaded.type === 'http' ? askHttp(loaded) : askSocket(loaded);
 }
 

@@ -187,10 +187,20 @@ export function resolveValidate(
   };
 }
 
+/** A file whose name does not change would show an earlier tree as well. */
+function witnessOf(text: string, context: Context): string {
+  const place = placeOf(text, context);
+  return place.slice(place.lastIndexOf('/')).includes(context.digest)
+    ? place
+    : fail(`${text} has no {{digest}} in the name of the file`);
+}
+
 export function resolveLoaded({ spec: { loaded } }: Policy, context: Context): ResolvedLoaded | undefined {
   if (!loaded) return undefined;
   if ('http' in loaded)
     return { type: 'http', ...urlOf(expression(loaded.http, context)), expect: context.digest };
+  if ('file' in loaded)
+    return { type: 'file', file: witnessOf(loaded.file, context), expect: context.digest };
   return {
     type: 'socket',
     socket: placeOf(loaded.socket, context),

@@ -82,7 +82,9 @@ export interface ResolvedValidate {
 /** Where the daemon shows what it serves, and the text that its answer contains when it serves this tree. */
 export type ResolvedLoaded =
   | { type: 'http'; socket?: string; address?: string; port?: number; path: string; expect: string }
-  | { type: 'socket'; socket: string; send: string; expect: string };
+  | { type: 'socket'; socket: string; send: string; expect: string }
+  /** Its name holds the digest, and so do those of earlier trees. */
+  | { type: 'file'; file: string; expect: string };
 
 export interface ResolvedDirectory {
   path: string;

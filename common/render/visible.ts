@@ -8,8 +8,9 @@ import type { Item, TemplateItem } from './item.ts';
 export function visible(item: Item): TemplateItem {
   const { kind, name } = item;
   if (item.kind === 'Node') {
-    const { roles, address, parameters, paths } = item.spec;
-    return { kind, name, spec: { roles, address, parameters, paths } };
+    const { roles, address, address6, parameters, paths } = item.spec;
+    const spec = { roles, address, ...(address6 === undefined ? {} : { address6 }), parameters, paths };
+    return { kind, name, spec };
   }
   if (item.kind === 'VirtualService') {
     const { weights: _, ...spec } = item.spec;

@@ -1,6 +1,7 @@
 /** The functions that templates may call: few, pure, and none of them knows a daemon. */
 import { shown } from '../../protocol/resource.ts';
 import { bare, quoted, type Safe, type Syntax } from './escape.ts';
+import { markOf } from './marks.ts';
 
 export type TemplateFunction = (...values: unknown[]) => unknown;
 
@@ -22,6 +23,37 @@ function listOf(value: unknown): unknown[] {
   throw new RangeError(`${shown(value)} is not a list`);
 }
 
+/** `spec.roles` of an item; undefined where it has none. */
+const fieldOf = (item: unknown, field: string): unknown =>
+  field.split('.').reduce<unknown>((value, name) => {
+    const isThere = typeof value === 'object' && value !== null && Object.hasOwn(value, name);
+    return isThere ? (value as Record<string, unknown>)[name] : undefined;
+  }, item);
+
+/** Items whose field is the value, or is a list that has it; without a value, those that have the field. */
+function where(items: unknown, field: unknown, ...wanted: unknown[]): unknown[] {
+  return listOf(items).filter((item) => {
+    const value = fieldOf(item, textOf(field));
+    if (wanted.length === 0) return value !== undefined;
+    return Array.isArray(value) ? value.includes(wanted[0]) : value === wanted[0];
+  });
+}
+
+const familyOf = (address: string): 'v4' | 'v6' => (address.includes(':') ? 'v6' : 'v4');
+
+/** The addresses of one family that items have in a field: each once, sorted. */
+function addresses(items: unknown, field: unknown, family: unknown): string[] {
+  const all = listOf(items).map((item) => fieldOf(item, textOf(field)));
+  const found = all.filter((value) => typeof value === 'string' && familyOf(value) === family);
+  return [...new Set(found as string[])].sort();
+}
+
+/** 24 → 255.255.255.0 */
+function netmask(length: number): string {
+  const bits = '1'.repeat(length).padEnd(32, '0');
+  return [0, 8, 16, 24].map((at) => Number.parseInt(bits.slice(at, at + 8), 2)).join('.');
+}
+
 /** The smallest power of two that is not below the value. */
 const pow2 = (value: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
 
@@ -37,6 +69,12 @@ export const vocabulary = (syntax: Syntax): Record<string, TemplateFunction> => 
   max: (...values) => Math.max(...values.map(numberOf)),
   pow2: (value) => pow2(numberOf(value)),
   has: (list, value) => listOf(list).includes(value),
+  where,
+  addresses,
+  v6: (value) => familyOf(textOf(value)) === 'v6',
+  netmask: (length) => netmask(numberOf(length)),
+  /** By which the kernel knows a service of several ports. */
+  mark: (service) => markOf(textOf(service)),
   lower: (value) => textOf(value).toLowerCase(),
   /** A URL's percent-encoded text as a daemon compares it. */
   decode: (value) => decodeURIComponent(textOf(value)),

@@ -276,6 +276,12 @@ export const PolicySpec = Strict({
           }),
         }),
         Strict({ socket: Expression, send: Expression, expect: Expression }),
+        Strict({
+          file: Type.Union([Expression], {
+            description:
+              'A file with {{digest}} in its name that the daemon makes once it has loaded the tree',
+          }),
+        }),
       ],
       { description: 'How the daemon itself shows which tree it serves' },
     ),

@@ -19,6 +19,11 @@ const failure = (work: () => unknown): TemplateError => {
 const context = {
   name: 'a.example',
   list: ['x', 'y'],
+  items: [
+    { name: 'a', spec: { roles: ['web'], at: '192.0.2.2' } },
+    { name: 'b', spec: { roles: [], at: '192.0.2.1', at6: 'fd00::1' } },
+    { name: 'c', spec: { roles: [], at: '192.0.2.2' } },
+  ],
   spec: { root: '/srv', php: undefined, none: null, n: 3 },
 };
 
@@ -80,6 +85,13 @@ describe('[2.6] a template', () => {
     ['{{pow2 spec.n}} {{pow2 64}} {{pow2 65}} {{pow2 0}}', '4 64 128 1'],
     ['{{join list " "}}', 'x y'],
     ['{{lower "ABC"}}', 'abc'],
+    ['{{#each (where items "spec.roles" "web")}}{{name}}{{/each}}', 'a'],
+    ['{{#each (where items "spec.at6")}}{{name}}{{/each}}', 'b'],
+    ['{{#if (where items "spec.at" "nowhere")}}some{{else}}none{{/if}}', 'none'],
+    ['{{join (addresses items "spec.at" "v4") " "}}', '192.0.2.1 192.0.2.2'],
+    ['{{#if (v6 "fd00::1")}}six{{/if}}{{#if (v6 "192.0.2.1")}}no{{/if}}', 'six'],
+    ['{{netmask 24}} {{netmask 1}} {{netmask 32}}', '255.255.255.0 128.0.0.0 255.255.255.255'],
+    ['{{mark "shop"}} {{mark "web"}}', '1163967597 1161972104'],
     ['{{#if (eq spec.n 3)}}three{{/if}}', 'three'],
     ['{{#if (has list "y")}}in{{/if}}{{#if (has list "z")}}out{{/if}}', 'in'],
     ['{{quote (decode "/a%20b%22")}}', '"/a b\\""'],
