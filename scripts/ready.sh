@@ -3,6 +3,7 @@
 #
 #   sh scripts/ready.sh            npm packages, and Debian packages when root
 #   sh scripts/ready.sh packages   only the Debian packages (for root, on behalf of somebody else)
+#   sh scripts/ready.sh lab        as without a word, and for root what the lab's boxes need (docs/lab.md)
 #
 # Promises: no daemon of a package is started or enabled at boot, no package is removed to make room, an earlier
 # policy-rc.d is put back also after an interrupt, nothing is fetched when nothing is missing, and parallel runs wait
@@ -45,6 +46,7 @@ find_missing_packages() {
   need_file /usr/lib/dovecot/imap-login dovecot-imapd
   need_file /usr/lib/dovecot/pop3-login dovecot-pop3d
   need_file /usr/lib/dovecot/submission-login dovecot-submissiond
+  [ "$for_lab" = no ] || find_missing_for_lab
   if [ ! -e "$sqlite_binding" ]; then
     need gcc gcc
     need g++ g++
@@ -53,6 +55,24 @@ find_missing_packages() {
     need_file /usr/include/sqlite3.h libsqlite3-dev
   fi
   missing=${missing# }
+}
+
+# The boxes of the lab run on the host's own files, so their daemons and tools are the host's packages.
+find_missing_for_lab() {
+  need linux.uml user-mode-linux
+  need uml_mconsole uml-utilities
+  need modprobe kmod
+  need ip iproute2
+  need tc iproute2
+  need ethtool ethtool
+  need ping iputils-ping
+  need unshare util-linux
+  need mkfs.ext4 e2fsprogs
+  need iptables iptables
+  need keepalived keepalived
+  need ipvsadm ipvsadm
+  need exportfs nfs-kernel-server
+  need mount.nfs nfs-common
 }
 
 guard_was_left() {
@@ -217,6 +237,8 @@ install_npm() {
 
 # --- in order --------------------------------------------------------------------------------------------
 
+for_lab=no
+if [ "${1:-}" = lab ] && is_root; then for_lab=yes; fi
 find_missing_packages
 if [ -n "$missing" ] || guard_was_left; then
   if is_root; then
