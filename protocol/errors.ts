@@ -34,6 +34,13 @@ export const errors = {
   ),
   'address-conflict': row(409, 'terminal', 'Two virtual services answer at one address and port'),
   'network-conflict': row(409, 'terminal', 'The addresses do not fit the layout of the networks'),
+  'storage-moving': row(409, 'terminal', 'The storage is being moved to another server'),
+  'storage-elsewhere': row(
+    409,
+    'terminal',
+    'Nodes would at once see another place, to which nothing was copied',
+  ),
+  'move-refused': row(409, 'terminal', 'The storage cannot be moved so'),
   'too-many-removals': row(409, 'terminal', 'The change would remove more than is allowed at once'),
   'empty-pool': row(409, 'terminal', 'The change would leave a virtual service without any eligible node'),
   'render-failed': row(400, 'terminal', 'A template cannot be rendered'),
@@ -100,6 +107,8 @@ export const errors = {
     'The service died while it loaded the new configuration or was checked',
   ),
   'directory-missing': row(409, 'terminal', 'A directory that a resource names does not exist on the node'),
+  'copy-failed': row(500, 'retriable', 'A storage could not be copied to another server'),
+  'target-not-empty': row(409, 'terminal', 'The place to which a storage is to be copied is not empty'),
   'driver-failed': row(500, 'retriable', 'A driver could not read or change what it looks after'),
 } as const satisfies Record<string, ErrorRow>;
 

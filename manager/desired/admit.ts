@@ -4,6 +4,7 @@ import type { Problem } from '../../protocol/errors.ts';
 import { addressProblems } from './addresses.ts';
 import { claimProblems } from './claims.ts';
 import { domainProblems } from './domains.ts';
+import { moveProblems } from './moves.ts';
 import { networkProblems } from './networks.ts';
 import { parameterProblems } from './parameters.ts';
 import { problemAt, type Touched, touchedBy } from './place.ts';
@@ -19,6 +20,7 @@ export function admit(proposal: Proposal): Problem[] {
     ...domainProblems(proposal, touched),
     ...addressProblems(proposal, touched),
     ...networkProblems(proposal, touched),
+    ...moveProblems(proposal, touched),
     ...probeProblems(touched),
     ...referenceProblems(proposal, touched),
     ...textProblems(proposal, touched),

@@ -3,9 +3,10 @@ import { setImmediate } from 'node:timers/promises';
 import type { Edit } from '../../../common/rules.ts';
 import type { View } from '../../../common/view.ts';
 import type { Problem } from '../../../protocol/errors.ts';
-import { parseResource } from '../../../protocol/resource.ts';
+import { type Kind, parseResource, type Resource } from '../../../protocol/resource.ts';
 import type { Caller } from '../given.ts';
 import { forbiddenEdits } from './allowed.ts';
+import { movedByHand } from './moved.ts';
 import { refuse } from './refuse.ts';
 
 /** Others get a turn after so many. */
@@ -18,26 +19,42 @@ export async function editsOf(documents: unknown[], view: View, caller: Caller):
   for (const [at, document] of documents.entries()) {
     const where = `documents/${at}`;
     const parsed = parseResource(withWhatIsKnown(document, view), where);
-    if (parsed.ok) edits.push({ op: 'put', resource: parsed.resource, where });
+    if (parsed.ok) edits.push(putOf(parsed.resource, where, view));
     else problems.push(...parsed.problems);
     if (at % SLICE === SLICE - 1) await setImmediate();
   }
-  refuse([...problems, ...forbiddenEdits(edits, caller, view)]);
+  refuse([...problems, ...forbiddenEdits(edits, caller, view), ...movedByHand(edits, view)]);
   return edits;
 }
 
-/** Fields of a Node that its box or a verb has written. A document that is silent about them leaves them as they are. */
-const saidElsewhere = ['identity', 'paths', 'hold', 'drain', 'maintenance'] as const;
+/** A move that goes on meanwhile is not put back to where it was when the document was read. */
+function putOf(resource: Resource, where: string, view: View): Edit {
+  const known = resource.kind === 'Storage' ? view.Storage.get(resource.name) : undefined;
+  return { op: 'put', resource, where, ...(known ? { ifMatch: known.revision } : {}) };
+}
+
+/** Fields that a box or a verb has written. A document that is silent about them leaves them as they are. */
+const saidElsewhere: Partial<Record<Kind, readonly string[]>> = {
+  Node: ['identity', 'paths', 'hold', 'drain', 'maintenance'],
+  Storage: ['move'],
+};
 
 export function withWhatIsKnown(document: unknown, view: View): unknown {
   const { kind, name, spec } = fieldsOf(document);
-  const known = kind === 'Node' && typeof name === 'string' ? view.Node.get(name)?.spec : undefined;
+  const known = typeof name === 'string' ? knownOf(kind, name, view) : undefined;
   if (!known || typeof spec !== 'object' || spec === null) return document;
-  const kept = saidElsewhere.filter((field) => known[field] !== undefined && !(field in spec));
+  const kept = (saidElsewhere[kind as Kind] ?? []).filter(
+    (field) => known[field] !== undefined && !(field in spec),
+  );
   return {
     ...fieldsOf(document),
     spec: { ...spec, ...Object.fromEntries(kept.map((field) => [field, known[field]])) },
   };
+}
+
+function knownOf(kind: unknown, name: string, view: View): Record<string, unknown> | undefined {
+  if (kind !== 'Node' && kind !== 'Storage') return undefined;
+  return view[kind].get(name)?.spec;
 }
 
 const fieldsOf = (document: unknown): { kind?: unknown; name?: unknown; spec?: unknown } =>

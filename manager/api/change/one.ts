@@ -7,6 +7,7 @@ import type { StoredResource } from '../../../protocol/views.ts';
 import type { WriteRequest, WriteResult } from '../../store/store.ts';
 import { type ApiStore, actorOf, type Caller } from '../given.ts';
 import { forbiddenEdits } from './allowed.ts';
+import { movedByHand } from './moved.ts';
 import { refusalOf, refuse } from './refuse.ts';
 
 export interface OneChange {
@@ -39,7 +40,7 @@ export async function changeOne(
     const known = await store.get(kind, name);
     const asked = change.ifMatch?.(known?.revision ?? 0);
     const edit = editOf(change, known, asked ?? known?.revision ?? 0);
-    refuse(forbiddenEdits([edit], caller, store.view()));
+    refuse([...forbiddenEdits([edit], caller, store.view()), ...movedByHand([edit], store.view())]);
     try {
       return changed(edit, await write({ actor: actorOf(caller), edits: [edit], guard }));
     } catch (err) {
