@@ -12,7 +12,9 @@ import { createUnits, type Units } from './converge/units.ts';
 import { createSweep } from './drift/sweep.ts';
 import { createWatch } from './drift/watch.ts';
 import { createExecutables } from './drivers/executables.ts';
+import { createRun } from './drivers/run.ts';
 import { type Identity, openIdentity } from './identity.ts';
+import { createKernel } from './kernel/kernel.ts';
 import { createLink, type LinkHandlers } from './link/link.ts';
 import { createRunCheck } from './probe/check.ts';
 import { createMissingDirectories } from './probe/directories.ts';
@@ -73,7 +75,15 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
   const { state, run } = config.paths;
   const desired = createDesired({ folder: state, log });
   const executables = createExecutables(config.executables);
-  const runCheck = createRunCheck({ clock, resolve: executables.resolve });
+  const kernel = createKernel({
+    ...{ folder: state, allowed: config.kernel, log },
+    run: createRun({ executables, clock }),
+  });
+  const runCheck = createRunCheck({
+    clock,
+    resolve: executables.resolve,
+    differing: kernel.differingIn,
+  });
   const handlers: LinkHandlers = {
     applied: (keys) => {
       units.applied(keys);
@@ -100,7 +110,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
   const expected = createExpected({ node, desired, missing, report, clock, log });
   const director = createDirector({ node, desired, run, runCheck, report, clock, log });
   const units = createUnits({
-    ...{ node, config, desired, executables, report, clock, log },
+    ...{ node, config, desired, executables, kernel, report, clock, log },
     runChecks: (list, how) => runChecks(list, { ...how, runCheck, clock }),
     hooks: {
       beforeReload: director.keep,

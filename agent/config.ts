@@ -13,6 +13,9 @@ import { AbsolutePath, IPv4, OneOf, Strict } from '../protocol/values.ts';
 const Seconds = (value: number, description: string) =>
   Type.Integer({ minimum: 1, maximum: 86_400, default: value, description });
 
+const Allowed = (list: string[], description: string) =>
+  Type.Array(Type.String({ pattern: '^[A-Za-z0-9_.*/:@+~=,-]{1,255}$' }), { default: list, description });
+
 /** Which address, folders and manager are this box's own is said when it joins; see identity. */
 const Config = Strict({
   address: Type.Union([IPv4], { description: 'Where balancers and other nodes reach this box' }),
@@ -31,6 +34,27 @@ const Config = Strict({
     default: [],
     description: 'Folders outside the state folder in which policies may place links',
   }),
+  kernel: Strict(
+    {
+      sysctls: Allowed(
+        [
+          ...['net.ipv4.conf.*', 'net.ipv4.ip_forward', 'net.ipv4.ip_nonlocal_bind', 'net.ipv4.vs.*'],
+          ...['net.ipv6.conf.*', 'net.ipv6.ip_nonlocal_bind'],
+        ],
+        'Settings',
+      ),
+      modules: Allowed(['ip_vs*', 'ipip', 'dummy', 'nfs*', 'lockd', 'sunrpc'], 'Modules'),
+      devices: Allowed(['*'], 'Network devices'),
+      folders: Allowed(
+        ['/chroot', '/export', '/home', '/media', '/mnt', '/srv', '/var/www'].flatMap((one) => [
+          one,
+          `${one}/*`,
+        ]),
+        'Where file systems are mounted and what is exported',
+      ),
+    },
+    { default: {}, description: 'What lines of policies for the kernel may name; * stands for anything' },
+  ),
   sweepSeconds: Seconds(60, 'Between two comparisons of every file with what it should be'),
   contentsSeconds: Seconds(300, 'Between two sweeps that read the contents as well'),
   logLevel: OneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], { default: 'info' }),
@@ -79,12 +103,21 @@ const DEFAULTS = [
   'curl',
   'exportfs',
   'haproxy',
+  'ip',
+  'ip6tables-legacy',
+  'iptables-legacy',
   'keepalived',
+  'modprobe',
+  'mount',
   'named-checkconf',
   'nginx',
   'rndc',
+  'rpc.mountd',
+  'rpc.nfsd',
+  'setquota',
   'sysctl',
   'true',
+  'umount',
 ];
 const FOLDERS = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin', '/sbin', '/bin'];
 

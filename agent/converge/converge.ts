@@ -9,7 +9,7 @@
 import { EvenkeelError } from '../../protocol/errors.ts';
 import { activate } from './activate.ts';
 import { announce } from './announce.ts';
-import { changesOf, driftDiffs } from './differences.ts';
+import { changesOf, driftDiffs, kernelDiffs } from './differences.ts';
 import { allowedNow, failed, keepHolds, oweLoad, pauseIfDying, refuseAgain, settle } from './ends.ts';
 import type { Ending, Pass } from './pass.ts';
 import { type Plan, planPass } from './plan.ts';
@@ -42,7 +42,9 @@ export async function look(pass: Pass): Promise<Plan> {
   const plan = await pass.step('plan', () => planPass(pass, wanted));
   const { trees } = pass.unit;
   const { clock } = pass.tools;
-  pass.drift = { repaired: false, found: plan.drift, diffs: driftDiffs(plan.drift, plan.wanted, clock) };
+  const lines = plan.kernel.map(({ line }) => ({ path: `${plan.wanted.kernel?.path}: ${line}` }));
+  const diffs = [...driftDiffs(plan.drift, plan.wanted, clock), ...kernelDiffs(plan)];
+  pass.drift = { repaired: false, found: [...plan.drift, ...lines], diffs };
   pass.diffs = plan.tree ? changesOf(plan.wanted, plan.active, trees, clock) : [];
   return plan;
 }

@@ -6,6 +6,7 @@ import type { FileDiff } from '../../protocol/messages.ts';
 import type { Expected } from '../state/disk.ts';
 import { statOf } from '../state/disk.ts';
 import type { Manifest, Trees } from '../state/trees.ts';
+import type { Plan } from './plan.ts';
 import type { Wanted } from './render.ts';
 
 const MOST_FILES = 100;
@@ -55,6 +56,14 @@ export function driftDiffs(drift: readonly Expected[], wanted: Wanted, clock: Cl
     after: () => (one.kind === 'link' ? linkText(one.place) : foundText(one)),
   }));
   return bounded(pairs, clock);
+}
+
+/** What leads from the lines that the kernel should hold to what it holds. */
+export function kernelDiffs({ kernel, wanted }: Pick<Plan, 'kernel' | 'wanted'>): FileDiff[] {
+  if (wanted.kernel === undefined || kernel.length === 0) return [];
+  const text = (lines: string[]) => lines.map((line) => `${line}\n`).join('');
+  const found = kernel.flatMap(({ found }) => (found === '' ? [] : [found]));
+  return [unifiedDiff(wanted.kernel.path, text(kernel.map(({ line }) => line)), text(found))];
 }
 
 /** Bytes that are right below a mode that is not say so in words. */

@@ -85,7 +85,9 @@ export async function failed(pass: Pass, err: unknown): Promise<Ending> {
   const { refused } = unit.record.read();
   if (code === 'validate-failed' && first !== undefined && !refused.some(({ digest }) => digest === first))
     await unit.record.write({ refused: [...refused, { digest: first, code, message }] });
-  const result = (await servesGood(pass)) ? 'held' : 'failed';
+  // What the kernel lacks is missed by whoever is served, however well the daemon runs.
+  const serves = code !== 'kernel-refused' && (await servesGood(pass));
+  const result = serves ? 'held' : 'failed';
   return { result, step, error: { code, message }, failure };
 }
 

@@ -6,9 +6,10 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type { FileDiff, Result, ScopeName, Step } from '../../protocol/messages.ts';
 import type { ServiceDriver } from '../drivers/driver.ts';
 import type { Run } from '../drivers/run.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import type { VerifyResult } from '../probe/verify.ts';
 import type { Desired } from '../state/desired.ts';
-import type { Disk, Expected } from '../state/disk.ts';
+import type { Disk } from '../state/disk.ts';
 import type { Hold } from '../state/memory.ts';
 import type { Places } from '../state/places.ts';
 import type { RecordFile } from '../state/record.ts';
@@ -23,6 +24,7 @@ export interface Tools {
   desired: Desired;
   driver: ServiceDriver;
   run: Run;
+  kernel: Kernel;
   places: Places;
   runChecks: (
     checks: readonly ResolvedCheck[],
@@ -88,7 +90,7 @@ export interface Pass {
   /** What was staged and may turn out to be garbage: a tree, and places that were not there before. */
   staged: { digest: string; places: string[] }[];
   diffs: FileDiff[];
-  drift: { repaired: boolean; found: Expected[]; diffs: FileDiff[] };
+  drift: { repaired: boolean; found: { path: string }[]; diffs: FileDiff[] };
   /** Whether this pass has ended the daemon on purpose, and the one that it found dead and has started again. */
   daemon: { ended: boolean; restarted: string | null };
   step<T>(name: Step, work: () => T | Promise<T>): Promise<T>;

@@ -1,5 +1,6 @@
 /** Plan: the wanted tree against the active one and against the disk. It touches nothing. */
 import type { Previous } from '../../common/render/rendered.ts';
+import type { Difference } from '../kernel/kernel.ts';
 import type { Expected } from '../state/disk.ts';
 import type { UnitRecord } from '../state/record.ts';
 import type { Manifest, Trees } from '../state/trees.ts';
@@ -22,6 +23,8 @@ export interface Plan extends Todo {
   active: Manifest | null;
   /** What on the disk is not as the active tree says. */
   drift: Expected[];
+  /** The lines of this tree, which was loaded before, that the kernel does not hold any more. */
+  kernel: Difference[];
   /** The daemon had loaded this tree, and has died since. */
   died: boolean;
 }
@@ -31,6 +34,7 @@ export interface Facts {
   active: string | null;
   record: Pick<UnitRecord, 'wanted' | 'loaded' | 'good'>;
   drift: boolean;
+  kernel: boolean;
   died: boolean;
   /** Another service runs than the policy says. */
   redefined: boolean;
@@ -40,9 +44,9 @@ export interface Facts {
  * Each thing that is not as it should be asks for its step, whatever an earlier pass did or did not get done: a crash
  * after the swap is an owed reload, a crash after the reload an owed verify.
  */
-export function decide({ wanted, active, record, drift, died, redefined }: Facts): Todo {
+export function decide({ wanted, active, record, drift, kernel, died, redefined }: Facts): Todo {
   const tree = active !== wanted || drift;
-  const load = tree || owesLoad(record, wanted) || died || redefined;
+  const load = tree || owesLoad(record, wanted) || kernel || died || redefined;
   return { tree, load, verify: load || record.good !== wanted };
 }
 
@@ -54,23 +58,31 @@ export async function planPass(pass: Pass, wanted: Wanted): Promise<Plan> {
   const { unit } = pass;
   const active = await standingManifest(unit);
   const drift = active === null ? [] : await driftOf(pass, active);
+  const kernel = await kernelDrift(pass, wanted);
   const died = hasDied(pass, wanted);
   const todo = decide({
     wanted: wanted.manifest.digest,
     active: active?.digest ?? null,
     record: unit.record.read(),
     drift: drift.length > 0,
+    kernel: kernel.length > 0,
     died,
     redefined: isRedefined(pass, wanted),
   });
   const complete = active !== null && drift.length > 0 ? await withTexts(pass, active, drift) : wanted;
   pass.scopes = complete.scopes;
-  return { ...todo, wanted: complete, active, drift, died };
+  return { ...todo, wanted: complete, active, drift, kernel, died };
 }
 
 function hasDied({ unit, tools }: Pass, { service, manifest }: Wanted): boolean {
   if (service === undefined || unit.record.read().loaded !== manifest.digest) return false;
   return tools.driver.read(service).pid === null;
+}
+
+/** Of a tree that is not loaded yet, nothing has been asked of the kernel. */
+async function kernelDrift({ unit, tools }: Pass, { kernel, manifest }: Wanted): Promise<Difference[]> {
+  if (kernel === undefined || unit.record.read().loaded !== manifest.digest) return [];
+  return tools.kernel.differing(kernel.lines);
 }
 
 /** Whether the service that runs was started in another way than it now would be. */

@@ -16,7 +16,12 @@ export async function planOf(pass: Pass, wanted: boolean): Promise<UnitPlan> {
     const plan = await look(pass);
     const changes = plan.tree || plan.load;
     const diffs = [...pass.diffs, ...(pass.diffs.length === 0 ? pass.drift.diffs : [])];
-    return { ...base, result: changes ? 'would-change' : 'unchanged', drift: plan.drift.length > 0, diffs };
+    return {
+      ...base,
+      result: changes ? 'would-change' : 'unchanged',
+      drift: pass.drift.found.length > 0,
+      diffs,
+    };
   } catch (err) {
     const code = err instanceof EvenkeelError ? err.code : 'internal';
     return { ...base, result: 'failed', error: { code, message: messageOf(err) } };

@@ -5,14 +5,14 @@ import type { Pass } from './pass.ts';
 import { isRedefined, owesLoad, type Plan } from './plan.ts';
 import type { Wanted } from './render.ts';
 import { isDown } from './serving.ts';
-import { awaitLoaded } from './witness.ts';
+import { awaitLoaded, takeAway } from './witness.ts';
 
 /** How long something may take to show what it serves that is no service of ours. */
 const WITNESS_MS = 10_000;
 /** Old workers answer on for a while after new ones have begun; nginx takes 100 ms, and a busy box longer. */
 const HANDOVER_MS = 250;
 
-/** @throws EvenkeelError service-failed, service-died or not-loaded */
+/** @throws EvenkeelError kernel-refused, service-failed, service-died or not-loaded */
 export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> {
   const { unit, tools, signal } = pass;
   const { digest } = wanted.manifest;
@@ -22,7 +22,10 @@ export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> 
   await endFormer(pass, wanted);
   // Nothing need have changed for them to be gone: a reboot empties /run.
   await tools.driver.prepare(wanted.directories);
+  // Before the service, which may need an address or a mount of it; what it no longer asks for is undone.
+  await tools.kernel.apply(unit.name, wanted.kernel?.lines ?? []);
   const wasUp = wanted.service !== undefined && tools.driver.read(wanted.service).pid !== null;
+  if (wanted.loaded && (loads || !wasUp)) await takeAway(wanted.loaded);
   if (wanted.service) await serve(pass, wanted.service, loads ? 'reloaded' : 'running');
   const steady = wasUp ? HANDOVER_MS : 0;
   const deadline = wanted.service?.timeout ?? WITNESS_MS;

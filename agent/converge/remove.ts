@@ -1,4 +1,4 @@
-/** Removal: a unit whose policy has gone from this box. Its service ends and its links go; its tree is kept a while. */
+/** Removal: a unit whose policy has gone. Its service ends, links and kernel lines go; its tree is kept a while. */
 
 import { BLANK } from '../state/record.ts';
 import type { Pass } from './pass.ts';
@@ -9,6 +9,7 @@ export async function removeUnit({ unit, tools }: Pass): Promise<void> {
   const active = await activeManifest(unit.trees);
   const { running } = unit.record.read();
   if (running) await tools.driver.apply(running, ['stop']);
+  await tools.kernel.apply(unit.name, []);
   for (const link of active ? unit.trees.links(active) : []) await tools.places.remove(link);
   await unit.record.write({ ...BLANK });
   await tools.desired.forget(unit.name);

@@ -23,6 +23,7 @@ import { milliseconds } from '../../common/units.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import { canonical, type ResourceOf } from '../../protocol/resource.ts';
 import type { PolicySpec } from '../../protocol/resources/policy.ts';
+import { type Parsed, parseLines } from '../kernel/lines.ts';
 import type { Desired, ItemOf } from '../state/desired.ts';
 import type { Versions } from '../state/memory.ts';
 import { split } from '../state/scopes.ts';
@@ -38,12 +39,18 @@ export interface Wanted {
   loaded: ResolvedLoaded | undefined;
   checks: ResolvedCheck[];
   directories: ResolvedDirectory[];
+  /** What is asked of the kernel, and the file that asks for it. */
+  kernel: KernelFile | undefined;
   /** Milliseconds in which the checks must pass. */
   deadline: number;
   /** The versions in this render of what had changed since the unit was last good. */
   tried: Versions;
   /** Where the desired state stood at the moment whose versions these are. */
   scopes: ScopeStands;
+}
+
+export interface KernelFile extends Parsed {
+  path: string;
 }
 
 export interface Suspects {
@@ -217,6 +224,18 @@ function resolved(
     loaded: resolveLoaded(policy, context),
     checks: resolveChecks(policy, context),
     directories: resolveDirectories(policy, context),
+    kernel: kernelOf(policy, rendered),
     deadline: milliseconds(policy.spec.verify.deadline),
   };
+}
+
+/** @throws EvenkeelError render-failed for a policy whose kernel file is none of its files */
+function kernelOf(
+  { spec: { kernel } }: ResourceOf<'Policy'>,
+  { files }: RenderedUnit,
+): KernelFile | undefined {
+  if (kernel === undefined) return undefined;
+  const text = files.find(({ path }) => path === kernel)?.text;
+  if (typeof text === 'string') return { path: kernel, ...parseLines(text) };
+  throw new EvenkeelError('render-failed', `no file of the policy that stands for itself is named ${kernel}`);
 }

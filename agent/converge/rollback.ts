@@ -14,6 +14,7 @@ import { verify } from './verify.ts';
 
 /** Errors that speak against the tree itself, and not against the disk or the box. */
 const blamesTree = new Set<string>([
+  'kernel-refused',
   'service-failed',
   'service-died',
   'not-loaded',
@@ -74,7 +75,16 @@ async function serveAgain(pass: Pass, good: string): Promise<void> {
     );
   const wanted = await unit.renderer.wanted(new Map(), lastGood);
   const active = await activeManifest(unit.trees);
-  const back: Plan = { wanted, active, drift: [], died: false, tree: true, load: true, verify: true };
+  const back: Plan = {
+    wanted,
+    active,
+    drift: [],
+    kernel: [],
+    died: false,
+    tree: true,
+    load: true,
+    verify: true,
+  };
   await pass.step('stage', () => stage(pass, wanted));
   if (wanted.manifest.digest !== good) await mustPass(pass, wanted);
   await pass.step('activate', () => activate(pass, back));

@@ -3,10 +3,11 @@ import type { Pass } from './pass.ts';
 import { activeManifest } from './plan.ts';
 import type { Wanted } from './render.ts';
 
-/** @throws EvenkeelError write-failed or executable-refused */
+/** @throws EvenkeelError write-failed, executable-refused or kernel-refused */
 export async function stage({ unit, tools, staged }: Pass, wanted: Wanted): Promise<void> {
-  const { manifest, rendered, directories } = wanted;
+  const { manifest, rendered, directories, kernel } = wanted;
   tools.places.check(manifest.files.flatMap(({ link }) => (link === undefined ? [] : [{ place: link }])));
+  if (kernel) tools.kernel.check(kernel.lines);
   await tools.driver.prepare(directories);
   const texts = rendered.files.flatMap(({ spans: _, text, ...file }) =>
     text === null ? [] : [{ ...file, text }],

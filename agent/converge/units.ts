@@ -10,6 +10,7 @@ import type { UnitPlan } from '../../protocol/messages.ts';
 import { createDirectDriver } from '../drivers/direct.ts';
 import type { Executables } from '../drivers/executables.ts';
 import { createRun } from '../drivers/run.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import { collect } from '../state/collect.ts';
 import type { Desired } from '../state/desired.ts';
 import { createDisk, type Disk, type Expected } from '../state/disk.ts';
@@ -48,6 +49,7 @@ export interface UnitsOptions {
   config: { paths: { state: string; run: string; log: string }; places: readonly string[] };
   desired: Desired;
   executables: Executables;
+  kernel: Kernel;
   runChecks: Tools['runChecks'];
   hooks: Hooks;
   report: (body: ConvergeReport) => void;
@@ -234,12 +236,13 @@ export function createUnits(options: UnitsOptions): Units {
 }
 
 function toolsOf(options: UnitsOptions): Tools {
-  const { node, config, desired, executables, runChecks, hooks, clock, log } = options;
+  const { node, config, desired, executables, kernel, runChecks, hooks, clock, log } = options;
   const run = createRun({ executables, clock });
   return {
     node,
     desired,
     run,
+    kernel,
     driver: createDirectDriver({ executables, run, logFolder: config.paths.log, clock, log }),
     places: createPlaces({
       allowed: config.places,

@@ -2,8 +2,10 @@
 import type { Pass } from './pass.ts';
 import type { Wanted } from './render.ts';
 
-/** Null when it passes, else the checker's own message. @throws EvenkeelError command-missing, command-timeout or executable-refused */
+/** Null when it passes, else the checker's own message, or that of the kernel lines' grammar. @throws EvenkeelError command-missing, command-timeout or executable-refused */
 export async function validate({ unit, tools, signal }: Pass, wanted: Wanted): Promise<string | null> {
+  const complaint = kernelComplaint(wanted);
+  if (complaint !== null) return complaint;
   const { good, proven } = unit.record.read();
   const { digest } = wanted.manifest;
   // Judged before: so a repair is quick, and a way back does not depend on the checker.
@@ -11,4 +13,9 @@ export async function validate({ unit, tools, signal }: Pass, wanted: Wanted): P
   const { run, timeout } = wanted.validate;
   const { status, output } = await tools.run(run, { timeout, signal });
   return status === 0 ? null : output.trim() || `${run[0]} ended with ${status ?? 'a signal'}`;
+}
+
+function kernelComplaint({ kernel }: Wanted): string | null {
+  if (kernel === undefined || kernel.problems.length === 0) return null;
+  return kernel.problems.map((problem) => `${kernel.path}:${problem}`).join('\n');
 }

@@ -16,21 +16,23 @@ export interface RunOptions {
   timeout: number;
   /** Ends the command before its time. */
   signal?: AbortSignal;
+  /** So many characters of what it says are kept; else 32 Ki. */
+  most?: number;
 }
 
 /** @throws EvenkeelError executable-refused, command-missing or command-timeout; or the signal's reason */
 export type Run = (command: readonly string[], options: RunOptions) => Promise<Ended>;
 
-const HALF = 16 * 1024;
+const MOST = 32 * 1024;
 /** What a command said just before its end may still be on its way; what it left behind may hold its outputs for ever. */
 const LAST_WORDS_MS = 250;
 
 export function createRun({ executables, clock }: { executables: Executables; clock: Clock }): Run {
-  return async (command, { timeout, signal }) => {
+  return async (command, { timeout, signal, most = MOST }) => {
     const [path, ...args] = executables.resolve(command);
     signal?.throwIfAborted();
     const child = spawn(path, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    const output = gather(child);
+    const output = gather(child, most / 2);
     const undo: (() => void)[] = [];
     try {
       return await new Promise<Ended>((resolve, reject) => {
@@ -58,14 +60,14 @@ export function createRun({ executables, clock }: { executables: Executables; cl
 }
 
 /** The first mistake that a checker tells may stand at either end of what it says. */
-function gather(child: ChildProcess): () => string {
+function gather(child: ChildProcess, half: number): () => string {
   let head = '';
   let tail = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding('utf8').on('data', (part: string) => {
-      const room = HALF - head.length;
+      const room = half - head.length;
       head += part.slice(0, room);
-      tail = (tail + part.slice(room)).slice(-HALF);
+      tail = (tail + part.slice(room)).slice(-half);
     });
   return () => head + tail;
 }

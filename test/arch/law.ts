@@ -33,6 +33,18 @@ const law: Record<string, Rule> = {
     may: base,
     because: 'deciders take values and return values; what they need is passed in',
   },
+  'manager/history': {
+    may: base,
+    because: 'the history is told what was counted, and given the file that keeps it',
+  },
+  'manager/external': {
+    may: base,
+    because: 'what leaves for others is what pools say: it is handed on, and nothing is asked back',
+  },
+  'manager/storage': {
+    may: [...base, 'manager/store'],
+    because: 'a move writes what is declared and reads what nodes said; both are handed to it',
+  },
   'manager/broker': {
     may: [...base, 'manager/store', 'manager/desired'],
     because: 'the broker carries what store and desired say and starts nothing else',
@@ -58,8 +70,13 @@ const law: Record<string, Rule> = {
     because: 'main.ts starts the manager and nothing of the agent',
   },
   'agent/converge': {
-    may: [...base, 'agent/drivers', 'agent/probe', 'agent/state'],
+    may: [...base, 'agent/drivers', 'agent/kernel', 'agent/probe', 'agent/state'],
     because: 'a node converges from its own disk, with or without a link to the manager',
+  },
+  'agent/kernel': {
+    may: [...base, 'agent/drivers'],
+    because:
+      "the kernel is told lines by others and runs commands from the box's own list; it knows no unit or tree",
   },
   'agent/link': {
     may: [...base, 'agent/state'],
@@ -73,6 +90,10 @@ const law: Record<string, Rule> = {
   'agent/drift': {
     may: [...base, 'agent/state'],
     because: 'drift only puts a key in the queue; it mends nothing',
+  },
+  'agent/storage': {
+    may: [...base, 'agent/drivers'],
+    because: "who copies reads what is declared and runs commands from the box's own list; it changes no unit",
   },
   'agent/queue': { may: [...base, 'agent/state'], because: 'the queue keeps order and is told what to run' },
   'agent/wiring': {

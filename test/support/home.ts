@@ -10,10 +10,12 @@ import { createUnits, type Units, type UnitsOptions } from '../../agent/converge
 import { createSweep } from '../../agent/drift/sweep.ts';
 import { createWatch } from '../../agent/drift/watch.ts';
 import { createExecutables } from '../../agent/drivers/executables.ts';
+import { createRun } from '../../agent/drivers/run.ts';
+import { createKernel, type Kernel } from '../../agent/kernel/kernel.ts';
 import { createRunCheck } from '../../agent/probe/check.ts';
 import { runChecks } from '../../agent/probe/verify.ts';
 import { createDesired, type Desired } from '../../agent/state/desired.ts';
-import { systemClock } from '../../common/clock.ts';
+import { type Clock, systemClock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
 import type { Resource } from '../../protocol/resource.ts';
 import type { PolicySpec } from '../../protocol/resources/policy.ts';
@@ -57,7 +59,12 @@ export async function startUnits(folder: string, parts: Parts, report: (body: Co
   await mkdir(paths.state, { recursive: true });
   const desired = createDesired({ folder: paths.state, log });
   const closeDesired = await desired.start();
-  const runCheck = createRunCheck({ clock, resolve: (command) => [...command] });
+  const kernel = parts.kernel ?? kernelOf(paths.state, clock);
+  const runCheck = createRunCheck({
+    clock,
+    resolve: (command) => [...command],
+    differing: kernel.differingIn,
+  });
   const units = createUnits({
     node: NODE,
     config: { paths, places: [join(folder, 'etc')] },
@@ -73,6 +80,7 @@ export async function startUnits(folder: string, parts: Parts, report: (body: Co
     clock,
     log,
     ...parts,
+    kernel,
     desired,
     report,
   });
@@ -83,6 +91,24 @@ export async function startUnits(folder: string, parts: Parts, report: (body: Co
   };
   return { units, desired, stop };
 }
+
+/** Of the namespaces that the test is in. */
+export const kernelOf = (folder: string, clock: Clock, isRoot = true): Kernel =>
+  createKernel({
+    folder,
+    allowed: { sysctls: ['net.*'], modules: ['*'], devices: ['*'], folders: ['*'] },
+    run: createRun({
+      executables: createExecutables({
+        ip: '/usr/sbin/ip',
+        'iptables-legacy': '/usr/sbin/iptables-legacy',
+        'ip6tables-legacy': '/usr/sbin/ip6tables-legacy',
+        modprobe: '/usr/sbin/modprobe',
+      }),
+      clock,
+    }),
+    log: createLog('agent', 'silent'),
+    isRoot,
+  });
 
 /** Scopes as the manager would choose them for this one box. */
 function scopesOf({ kind, name }: { kind: string; name: string }): string[] {

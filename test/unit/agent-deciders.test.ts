@@ -17,6 +17,7 @@ describe('what has to be done', () => {
     active: 'b',
     record: { wanted: 'b', loaded: 'b', good: 'b' },
     drift: false,
+    kernel: false,
     died: false,
     redefined: false,
   };
@@ -48,6 +49,7 @@ describe('what has to be done', () => {
       [false, false, true],
     ],
     ['files and a reload for drift', { ...right, drift: true }, [true, true, true]],
+    ['a reload for what the kernel lost', { ...right, kernel: true }, [false, true, true]],
     ['a start for a daemon that died', { ...right, died: true }, [false, true, true]],
     ['a start for a service that is defined otherwise', { ...right, redefined: true }, [false, true, true]],
   ])('[2.5] is %s', (_, facts, [tree, load, verify]) => {

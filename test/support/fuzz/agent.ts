@@ -3,6 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import { createUnits, type Units } from '../../../agent/converge/units.ts';
 import { createWatch } from '../../../agent/drift/watch.ts';
 import { createExecutables } from '../../../agent/drivers/executables.ts';
+import { createRun } from '../../../agent/drivers/run.ts';
+import { createKernel } from '../../../agent/kernel/kernel.ts';
 import { createLink, type Link, type LinkDesired, type LinkOptions } from '../../../agent/link/link.ts';
 import { createDesired, type Desired } from '../../../agent/state/desired.ts';
 import { systemClock } from '../../../common/clock.ts';
@@ -143,6 +145,12 @@ const unitsOn = ({ node, paths, desired, checkpoint }: UnitsOn): Units =>
     config: { paths, places: [] },
     desired,
     executables: createExecutables({}),
+    kernel: createKernel({
+      folder: paths.state,
+      allowed: { sysctls: [], modules: [], devices: [], folders: [] },
+      run: createRun({ executables: createExecutables({}), clock: systemClock }),
+      log: quiet,
+    }),
     runChecks: async () => ({ ok: true, failures: [] }),
     hooks: { beforeReload: async () => undefined, reloaded: () => undefined, serving: () => undefined },
     report: () => undefined,

@@ -1,0 +1,49 @@
+/** The eyes and hands of the room: commands from the box's own list, each with its time, and files of /proc and /sys. */
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import type { Log } from '../../common/log.ts';
+import type { Run } from '../drivers/run.ts';
+import type { Hands, Look } from './thing.ts';
+
+const COMMAND_MS = 5_000;
+const MOST_OUTPUT = 1024 * 1024;
+
+export interface Eyes extends Look {
+  /** Something was made: what was seen before counts no more. */
+  forget(): void;
+}
+
+export function createEyes(run: Run): Eyes {
+  const asked = new Map<string, Promise<string>>();
+  const ask = async (command: readonly string[]) => {
+    const { status, output } = await run(command, { timeout: COMMAND_MS, most: MOST_OUTPUT });
+    return status === 0 ? output : '';
+  };
+  return {
+    ask: (command) => {
+      const key = command.join('\0');
+      const answer = asked.get(key) ?? ask(command);
+      asked.set(key, answer);
+      return answer;
+    },
+    read: (file) => {
+      try {
+        return readFileSync(file, 'utf8').trimEnd();
+      } catch {
+        return null; // there is no such thing, or not for us
+      }
+    },
+    forget: () => asked.clear(),
+  };
+}
+
+export const createHands = ({ run, log }: { run: Run; log: Log }): Hands => ({
+  call: async (command, { timeout = COMMAND_MS } = {}) => {
+    const { status, output } = await run(command, { timeout });
+    if (status === 0) return;
+    const words = output.trim() || `it ended ${status === null ? 'by a signal' : `with status ${status}`}`;
+    throw new Error(`${command[0]}: ${words}`);
+  },
+  write: (file, text) => writeFile(file, text),
+  warn: (message) => log.warn({ found: message }, 'the kernel could not be left quite as it was'),
+});
