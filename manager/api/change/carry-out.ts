@@ -4,10 +4,11 @@ import { keyOfEdit } from '../../../common/rules.ts';
 import { EvenkeelError } from '../../../protocol/errors.ts';
 import { type Kind, kindNames } from '../../../protocol/resource.ts';
 import type { ApplyAnswer } from '../../../protocol/views.ts';
+import { adviceOn } from '../../desired/advice.ts';
 import type { WriteRequest, WriteResult } from '../../store/store.ts';
 import type { ApiStore } from '../given.ts';
 import { changedOnly, changedWithDiffs, previewOf } from './preview.ts';
-import { type Changed, changesOf, declaredNow } from './proposed.ts';
+import { type Changed, changesOf, declaredAfter, declaredNow } from './proposed.ts';
 import { refuse } from './refuse.ts';
 import { createRenderer } from './render.ts';
 import { renderProblems, type Trial } from './render-check.ts';
@@ -16,6 +17,8 @@ import { createSlices } from './slices.ts';
 interface Judged {
   result: WriteResult;
   changes: Changed[];
+  /** What of it does nothing. */
+  advice: string[];
 }
 
 export interface Changes {
@@ -56,7 +59,16 @@ export function createChanges(store: ApiStore, clock: Clock): Changes {
     const result = await store.judge(request);
     const changes = changesOf(request.edits, result);
     if (changes.length > 0) refuse(await renderProblems(changes, declaredNow(store), trial));
-    return { result, changes };
+    return { result, changes, advice: adviceOnChanges(changes) };
+  };
+  const adviceOnChanges = (changes: Changed[]): string[] => {
+    const kinds = new Set(changes.map(({ kind }) => kind));
+    if (!kinds.has('Cluster') && !kinds.has('VirtualService')) return [];
+    const after = declaredAfter(declaredNow(store), changes);
+    const touched = ({ name }: { name: string }) =>
+      kinds.has('Cluster') || changes.some((one) => one.kind === 'VirtualService' && one.name === name);
+    const services = [...after.of('VirtualService').values()].filter(touched);
+    return adviceOn(after.of('Cluster').get('cluster'), services);
   };
   const trialNow = (): Trial => ({ renderer, breathe: createSlices(clock) });
   const write = (request: WriteRequest) =>
@@ -66,9 +78,11 @@ export function createChanges(store: ApiStore, clock: Clock): Changes {
       for (let tries = 1; ; tries += 1) {
         const { revision } = store.meta();
         if (trial.tried === undefined) whole = revision;
-        const { changes } = await judge(request, trial);
+        const { changes, advice } = await judge(request, trial);
         try {
-          return await store.write({ ...request, tried: readBy(changes, { whole, sites: revision }) });
+          const tried = readBy(changes, { whole, sites: revision });
+          const result = await store.write({ ...request, tried });
+          return { ...result, warnings: [...result.warnings, ...advice] };
         } catch (err) {
           if (!isOvertaken(err) || tries >= TRIES) throw err;
           trial.tried = err.problems.every(({ value }) => value === 'Site') ? revision : undefined;
@@ -84,7 +98,7 @@ export function createChanges(store: ApiStore, clock: Clock): Changes {
     dryRun: (request) =>
       alone(request, async () => {
         const trial = trialNow();
-        const { result, changes } = await judge(request, trial);
+        const { result, changes, advice } = await judge(request, trial);
         const { rendered, warnings } = await previewOf(changes, declaredNow(store), trial);
         const summary = summaryOf(result);
         return {
@@ -93,7 +107,7 @@ export function createChanges(store: ApiStore, clock: Clock): Changes {
           dryRun: true,
           changes: await changedWithDiffs(result, changes, store),
           rendered,
-          warnings: [...summary.warnings, ...warnings],
+          warnings: [...summary.warnings, ...advice, ...warnings],
         };
       }),
   };
