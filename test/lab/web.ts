@@ -15,6 +15,13 @@ export const webNode = (name: string, more: Partial<NodeOptions> = {}): NodeOpti
   ...more,
 });
 
+/** A box that spreads the load. */
+export const director = (name: string): NodeOptions => ({
+  name,
+  roles: ['balancer'],
+  parameters: { vrrpInterface: 'vec0' },
+});
+
 export const DOMAIN = 'www.example.org';
 
 export const site = {
