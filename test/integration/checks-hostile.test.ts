@@ -1,7 +1,12 @@
 /** Checks against daemons that mean ill, or are very ill: whatever they send, the check fails in one line and holds nothing. */
+import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { decode, encode, type Packet } from 'dns-packet';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ResolvedCheck } from '../../common/render/resolved.ts';
@@ -161,6 +166,32 @@ describe('[3.5] a daemon that agrees to TLS, and', () => {
     await until('nothing is left open', () => open() === 0);
   });
 
+  it.each(kinds)('%s: had spoken on before we began, ends nothing but the check', async (type) => {
+    const { greeting, answers } = agreements[type];
+    const folder = await mkdtemp(join(tmpdir(), 'evenkeel-hostile-'));
+    undo.push(() => rm(folder, { recursive: true }));
+    // A file that gives nothing until somebody writes it: our side is held between the agreement and the handshake.
+    const ca = join(folder, 'ca.crt');
+    await promisify(execFile)('mkfifo', [ca]);
+    const { port, open } = await hostile((socket) => {
+      script(greeting, answers)(socket);
+      let lines = 0;
+      socket.on('data', () => {
+        lines += 1;
+        if (lines === answers.length)
+          setTimeout(() => socket.write('rubbish '.repeat(100), () => void release()), 50);
+      });
+    });
+    const release = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await writeFile(ca, '');
+    };
+    const { ok, detail } = await run(talk(type, port, { tls: 'starttls', ca }));
+    expect(ok).toBe(false);
+    expect(detail).toMatch(/wrong version number|packet length|unexpected/i);
+    await until('nothing is left open', () => open() === 0);
+  });
+
   it.each(kinds)('%s: hangs up, fails at once', async (type) => {
     const { greeting, answers } = agreements[type];
     const { port } = await hostile((socket) => {
@@ -210,6 +241,8 @@ async function hostileDatagrams(answer: (question: Packet) => Buffer[]): Promise
   return socket.address().port;
 }
 
+const datagramSockets = () => process.getActiveResourcesInfo().filter((kind) => kind === 'UDPWrap').length;
+
 describe('[3.5] a daemon that speaks no DNS', () => {
   it.each([
     ['silence', () => [], 'no answer within 300 ms'],
@@ -230,8 +263,11 @@ describe('[3.5] a daemon that speaks no DNS', () => {
       /^answered what is no DNS message: /,
     ],
   ])('over udp: %s', async (_, answer, why) => {
-    const { ok, detail } = await run(dns(await hostileDatagrams(answer), 'udp', 300));
+    const port = await hostileDatagrams(answer);
+    const before = datagramSockets();
+    const { ok, detail } = await run(dns(port, 'udp', 300));
     expect(ok).toBe(false);
+    await until('nothing is left open', () => datagramSockets() <= before);
     if (typeof why === 'string') expect(detail).toBe(why);
     else expect(detail).toMatch(why);
   });

@@ -4,6 +4,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunCheck } from '../../agent/probe/check.ts';
 import { systemClock } from '../../common/clock.ts';
@@ -21,7 +22,9 @@ beforeAll(async () => {
   const { key, certificate } = await issueServer(authority, ['127.0.0.1'], Date.now(), DAY);
   await writeFile(join(folder, 'ca.crt'), authority.certificate);
   await writeFile(join(folder, 'stranger.crt'), stranger.certificate);
-  const server = createServer({ key, cert: certificate }, (_, response) => response.end('well'));
+  const server = createServer({ key, cert: certificate }, (request, response) =>
+    response.end(`well, ${(request.socket as TLSSocket).servername || 'whoever'}`),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   port = (server.address() as AddressInfo).port;
   close = () => new Promise((resolve) => server.close(() => resolve()));
@@ -44,6 +47,13 @@ describe('[2.7] the https check', () => {
     const ca = join(folder, 'ca.crt');
     expect(await run({ ca, host: 'localhost', body: /well/ })).toEqual({ ok: true, detail: 'answered 200' });
     expect(await run({ ca })).toMatchObject({ ok: true });
+  });
+
+  it('says which name it wants, and none where it goes by the address', async () => {
+    const ca = join(folder, 'ca.crt');
+    const named = await run({ ca, host: 'localhost', body: /^well, localhost$/ });
+    expect(named).toEqual({ ok: true, detail: 'answered 200' });
+    expect(await run({ ca, body: /^well, whoever$/ })).toEqual({ ok: true, detail: 'answered 200' });
   });
 
   it.each([
