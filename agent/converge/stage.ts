@@ -3,7 +3,7 @@ import type { Pass } from './pass.ts';
 import { activeManifest } from './plan.ts';
 import type { Wanted } from './render.ts';
 
-/** @throws EvenkeelError write-failed, executable-refused or kernel-refused */
+/** @throws EvenkeelError write-failed or executable-refused */
 export async function stage({ unit, tools, staged }: Pass, wanted: Wanted): Promise<void> {
   const { manifest, rendered, directories, kernel } = wanted;
   tools.places.check(manifest.files.flatMap(({ link }) => (link === undefined ? [] : [{ place: link }])));

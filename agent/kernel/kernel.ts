@@ -16,7 +16,7 @@ export interface Difference {
 }
 
 export interface Kernel {
-  /** Touches nothing. @throws EvenkeelError kernel-refused or executable-refused for what this box does not allow */
+  /** Touches nothing. @throws EvenkeelError executable-refused for what this box does not allow */
   check(lines: readonly Line[]): void;
   differing(lines: readonly Line[]): Promise<Difference[]>;
   /** The same for the lines of a file, as a check tells it to people. */
@@ -67,7 +67,7 @@ export function createKernel({
       if (lines.length === 0) return;
       if (!isRoot)
         throw new EvenkeelError(
-          'kernel-refused',
+          'executable-refused',
           'only root may change the kernel of this box: run the agent as root, or take the role from the node',
         );
       for (const line of lines) refuseForbidden(line, allowed);

@@ -20,11 +20,17 @@ export const policyProblems = ({ spec }: ResourceOf<'Policy'>): Problem[] => [
     .filter(({ path }) => isPattern.test(path))
     .flatMap(({ path, text }) => failing(path, () => new RegExp(text))),
   ...spec.files.flatMap((file, at) => fileProblems(spec, file, `spec/files/${at}`)),
+  ...(spec.kernel === undefined || spec.files.some((file) => isKernelFile(file, spec.kernel))
+    ? []
+    : [refused('spec/kernel', `no file of the policy that stands for itself is named ${spec.kernel}`)]),
   ...(spec.expects ?? [])
     .filter((expected) => !Object.hasOwn(spec.inputs, expected.for))
     .map((expected) => refused('spec/expects', `the policy declares no input ${expected.for}`)),
   ...Object.entries(spec.parameters).flatMap(([name, declared]) => defaultProblems(declared, name)),
 ];
+
+const isKernelFile = (file: PolicyFile, path: string | undefined) =>
+  file.path === path && file.for === undefined;
 
 const isFilePath = /^spec\/files\/\d+\/path$/;
 const isPattern = /^spec\/(parameters\/[^/]+\/pattern|validate\/(culprit|message)|checks\/\d+\/body)$/;
