@@ -1,7 +1,9 @@
 /** The smtp, imap and pop3 checks against a real Dovecot: plain, after STARTTLS, over TLS from the first byte. */
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ResolvedCheck, TalkTarget } from '../../common/render/resolved.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
@@ -42,14 +44,20 @@ service ${service}-login {
 
 const SOUND = 'passdb {\n  driver = static\n  args = nopassword=y\n}\n';
 
+/** Root gives up being root; others can be nobody else. */
+async function whoItMayBe(): Promise<[user: string, group: string]> {
+  const { uid, username } = userInfo();
+  if (uid === 0) return ['nobody', 'nogroup'];
+  return [username, (await promisify(execFile)('id', ['-gn'])).stdout.trim()];
+}
+
 /** @param users how it knows its users; without, its login cannot work */
 async function dovecot(name: string, { cert, key } = certificates.good, users = SOUND): Promise<Dovecot> {
   const home = join(folder, name);
   await mkdir(home);
   const two = async () => ({ plain: await freePort(), tls: await freePort() });
   const ports: Ports = { smtp: await two(), imap: await two(), pop3: await two(), ftp: await two() };
-  const { uid, gid, username } = userInfo();
-  const [user, group] = uid === 0 ? ['nobody', 'nogroup'] : [username, gid];
+  const [user, group] = await whoItMayBe();
   const file = join(home, 'dovecot.conf');
   await writeFile(
     file,
