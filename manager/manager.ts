@@ -28,6 +28,7 @@ import { createRefusals, refusedAt } from './refusals.ts';
 import { createSchedule } from './schedule.ts';
 import { removeLeftovers } from './setup/aside.ts';
 import { openStore } from './store/open.ts';
+import { createStorageMoves, type StorageMoves } from './storage/moves.ts';
 import type { Store } from './store/store.ts';
 import { createNodeViews } from './wiring/nodes.ts';
 import { worldOf } from './wiring/world.ts';
@@ -46,9 +47,10 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
   const { config, clock, log } = options;
   const core = await openCore(options);
   const fleet = wireFleet(core);
-  const { api, pools, metrics } = wirePeople(core, fleet);
   const { store, pki, events, refusals, witness, world } = core;
   const { broker, observed, missed, publisher, machines } = fleet;
+  const storage = createStorageMoves({ store, observed, emit: events.emit, clock, log });
+  const { api, pools, metrics } = wirePeople(core, { ...fleet, storage });
   const followed = world.follow({
     removed: [broker.forget, async (node) => observed.forget(node), async (node) => missed.forget(node)],
     changed: pools.touch,
@@ -70,6 +72,7 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
       { name: 'machines', start: machines.start },
       { name: 'doors', start: broker.listen },
       { name: 'pools', start: async () => pools.start() },
+      { name: 'storage', start: async () => storage.start() },
       { name: 'fallback', start: fallback.start },
       { name: 'schedule', start: async () => createSchedule({ store, log }).start() },
       { name: 'api', start: api.start },
@@ -183,8 +186,10 @@ function wireFleet(core: Core) {
   return { observed, missed, join, broker, publisher, asker, machines };
 }
 
+type Fleet = ReturnType<typeof wireFleet> & { storage: StorageMoves };
+
 /** The side of the people: pools, views and the API. */
-function wirePeople(core: Core, { observed, join, broker, publisher, asker }: ReturnType<typeof wireFleet>) {
+function wirePeople(core: Core, { observed, join, broker, publisher, asker, storage }: Fleet) {
   const { config, clock, log, places, witness, store, held, pki, boot, events, refusals, world, cluster } =
     core;
   const { address, ports } = config;
@@ -212,6 +217,7 @@ function wirePeople(core: Core, { observed, join, broker, publisher, asker }: Re
     events,
     nodes,
     pools,
+    storage,
     going: createGoing({
       store,
       publisher,

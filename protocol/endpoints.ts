@@ -1,7 +1,9 @@
 /** Every HTTP endpoint, declared once: routes, OpenAPI and clients derive from this table. */
 import { type Static, type TSchema, Type } from 'typebox';
-import { Facts, UnitPlan } from './messages.ts';
+import { joinApi } from './joining.ts';
+import { UnitPlan } from './messages.ts';
 import { NodeSpec } from './resources/node.ts';
+import { storageApi } from './storage.ts';
 import { Moment, Name, OneOf, Reason, Strict } from './values.ts';
 import {
   type AccessRole,
@@ -224,6 +226,7 @@ export const api = {
     summary: 'Virtual services, who is in their pools, and why',
     answer: Strict({ items: Type.Array(PoolView) }),
   },
+  ...storageApi,
   events: {
     method: 'GET',
     path: '/api/v1/events',
@@ -345,41 +348,7 @@ export const api = {
     summary: 'It serves: store, broker and listeners are up; 503 when held',
     answer: Strict({ ok: Type.Boolean(), reason: Type.Optional(Type.String()) }),
   },
-  join: {
-    method: 'POST',
-    path: '/join/v1',
-    access: 'none',
-    summary: 'A new box joins with its join string',
-    body: Strict({
-      secret: Type.String({ maxLength: 200 }),
-      name: Name,
-      csr: Type.String({ maxLength: 8192 }),
-      facts: Facts,
-    }),
-    answer: Type.Object({
-      node: Name,
-      certificate: Type.String(),
-      ca: Type.String(),
-      cluster: Type.String(),
-      signingKey: Type.String(),
-      ports: Type.Object({ machines: Type.Integer(), broker: Type.Integer() }),
-    }),
-  },
-  rejoin: {
-    method: 'POST',
-    path: '/join/v1/renew',
-    access: 'none',
-    summary: 'Renewal after expiry: the request is signed with the key of the expired certificate',
-    body: Strict({
-      certificate: Type.String({ maxLength: 8192 }),
-      csr: Type.String({ maxLength: 8192 }),
-      proof: Type.String({
-        maxLength: 1024,
-        description: 'base64 ECDSA signature of the csr bytes by the old key',
-      }),
-    }),
-    answer: Type.Object({ certificate: Type.String(), ca: Type.String() }),
-  },
+  ...joinApi,
 } as const satisfies Record<string, Endpoint>;
 
 export type ApiName = keyof typeof api;

@@ -1,5 +1,6 @@
 /** Every message between manager and agents, declared once. What is signed travels inside an Envelope. */
 import { type Static, Type } from 'typebox';
+import { movePhases } from './resources/storage.ts';
 import { Moment, Name, OneOf, Port, Sha256, Strict } from './values.ts';
 
 /** The readers of a wire tolerate unknown fields, so that an older agent understands a newer manager. */
@@ -215,6 +216,29 @@ export const PoolReport = Wire({
 });
 export type PoolReport = Static<typeof PoolReport>;
 
+/** How far the node that copies a storage to another server has come, and how its part of a phase ended. */
+export const StorageReport = Wire({
+  ...reportBase,
+  type: Type.Literal('storage'),
+  storage: Name,
+  /** The id of the move. */
+  move: Type.String({ maxLength: 64 }),
+  phase: OneOf([...movePhases]),
+  /** Passes over everything that are through in this phase, and the seconds that the last of them took. */
+  pass: Type.Integer({ minimum: 0 }),
+  seconds: Type.Number({ minimum: 0 }),
+  /** Copied in the present pass; of what was compared, all of it. */
+  files: Type.Integer({ minimum: 0 }),
+  bytes: Type.Number({ minimum: 0 }),
+  /** Files that the present pass has still to look at, as far as they are known. */
+  left: Type.Integer({ minimum: 0 }),
+  /** Both sides were read whole, and are the same. */
+  identical: Type.Optional(Type.Boolean()),
+  /** Its part of the phase has failed, and is not tried again. */
+  error: Type.Optional(Wire({ code: Type.String(), message: Type.String({ maxLength: 2000 }) })),
+});
+export type StorageReport = Static<typeof StorageReport>;
+
 export const Report = Type.Union([
   UnitReport,
   DriftReport,
@@ -222,6 +246,7 @@ export const Report = Type.Union([
   AlarmReport,
   CheckReport,
   PoolReport,
+  StorageReport,
 ]);
 export type Report = Static<typeof Report>;
 

@@ -87,6 +87,7 @@ export function createOutbox({
 function subjectOf(body: ReportBody): string | null {
   if (body.type === 'check') return `check ${body.unit} ${body.check}`;
   if (body.type === 'pool') return `pool ${body.service}`;
+  if (body.type === 'storage') return `storage ${body.storage}`;
   if (body.type === 'alarm') return `alarm ${body.code} ${body.subject}`;
   if (body.type === 'unit' && body.restarted === undefined) return `unit ${body.unit}`;
   return null;

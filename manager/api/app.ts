@@ -17,6 +17,7 @@ import { journalRoutes } from './routes/journal.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { publicRoutes } from './routes/public.ts';
 import { resourceRoutes } from './routes/resources.ts';
+import { storageRoutes } from './routes/storage.ts';
 
 export interface ApiOptions extends Given {
   listen: { address: string; port: number };
@@ -104,6 +105,7 @@ async function build(options: ApiOptions): Promise<FastifyInstance> {
     ...nodeRoutes(options),
     ...journalRoutes(options),
     ...adminRoutes(options),
+    ...storageRoutes(options),
     ...publicRoutes(options),
     events: events.events,
   });

@@ -5,6 +5,7 @@ import type { Log } from '../../common/log.ts';
 import type { AnswerOf, BodyOf } from '../../protocol/endpoints.ts';
 import type { EvenkeelError } from '../../protocol/errors.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
+import type { StorageView } from '../../protocol/storage.ts';
 import type { AccessRole, EventLine, ManagerState, NodeView, PoolView } from '../../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 
@@ -37,6 +38,12 @@ export interface Given {
   events: ApiEvents;
   nodes: { all(): NodeView[]; one(name: string): NodeView | undefined };
   pools: { views(): PoolView[] };
+  storage: {
+    views(): StorageView[];
+    view(name: string): StorageView;
+    begin(move: BodyOf<'storageMove'> & { name: string; actor: string }): Promise<{ warnings: string[] }>;
+    cancel(move: { name: string; actor: string }): Promise<void>;
+  };
   /** Asks the node itself. @throws EvenkeelError node-unreachable, busy */
   ask: (node: string, what: Ask['what']) => Promise<Answer>;
   join: {

@@ -34,6 +34,9 @@ export function happeningsOf(node: string, report: Report, told: ReadonlyMap<str
     case 'pool':
       // What balancers really have becomes an event where all directors are seen together.
       return [];
+    case 'storage':
+      // So does a move: by the job that sees all nodes of it.
+      return [];
   }
 }
 

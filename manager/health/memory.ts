@@ -6,6 +6,7 @@ import type {
   PoolReport,
   ScopeName,
   Status,
+  StorageReport,
   UnitReport,
 } from '../../protocol/messages.ts';
 
@@ -28,6 +29,8 @@ export interface NodeMemory {
   checks: Map<string, CheckReport>;
   alarms: Map<string, AlarmReport>;
   pools: Map<string, PoolReport>;
+  /** By storage: how far it has come with copying it. */
+  storages: Map<string, StorageReport>;
   /** Beats of this session. */
   beats: number;
   /** Reports that were taken already: they are sent again until the receipt arrives. */
@@ -43,12 +46,13 @@ export const emptyMemory = (): NodeMemory => ({
   checks: new Map(),
   alarms: new Map(),
   pools: new Map(),
+  storages: new Map(),
   beats: 0,
   seen: new Set(),
 });
 
 /** The most that is remembered of each sort, for one node. */
-export const MOST = { units: 64, checks: 512, alarms: 128, pools: 1024, seen: 512 };
+export const MOST = { units: 64, checks: 512, alarms: 128, pools: 1024, storages: 64, seen: 512 };
 
 /** Keeps the newest `most` entries: the one set longest ago gives way. */
 export function remember<V>(map: Map<string, V>, key: string, value: V, most: number): void {

@@ -171,6 +171,7 @@ function startSession(memory: NodeMemory): void {
   memory.checks.clear();
   memory.alarms.clear();
   memory.pools.clear();
+  memory.storages.clear();
   memory.beat = undefined;
   memory.beats = 0;
 }
@@ -183,7 +184,7 @@ function approach(memory: NodeMemory, stands: ReadonlyMap<ScopeName, Stand>): bo
 }
 
 /** Reports that only say how something is, not that something happened. */
-const isStateOnly = ({ type }: Report): boolean => type === 'check' || type === 'pool' || type === 'alarm';
+const isStateOnly = ({ type }: Report): boolean => ['check', 'pool', 'alarm', 'storage'].includes(type);
 
 const isFirstOfUnit = (memory: NodeMemory, said: Report): boolean =>
   said.type === 'unit' && !memory.units.has(said.unit);
@@ -195,6 +196,7 @@ function keep(memory: NodeMemory, said: Report): void {
   }
   if (said.type === 'check') remember(memory.checks, `${said.unit}/${said.check}`, said, MOST.checks);
   if (said.type === 'pool') remember(memory.pools, said.service, said, MOST.pools);
+  if (said.type === 'storage') remember(memory.storages, said.storage, said, MOST.storages);
   if (said.type === 'alarm' && said.active) remember(memory.alarms, alarmKey(said), said, MOST.alarms);
   if (said.type === 'alarm' && !said.active) memory.alarms.delete(alarmKey(said));
 }

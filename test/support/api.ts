@@ -15,6 +15,8 @@ import { createMetrics } from '../../manager/metrics.ts';
 import { createPki, initPki } from '../../manager/pki/pki.ts';
 import { createRefusals } from '../../manager/refusals.ts';
 import { loadShipped } from '../../manager/shipped.ts';
+import type { Said } from '../../manager/storage/facts.ts';
+import { createStorageMoves } from '../../manager/storage/moves.ts';
 import { openStore } from '../../manager/store/open.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
 import type { AccessRole, NodeView, PoolView } from '../../protocol/views.ts';
@@ -28,6 +30,8 @@ export interface TestApiOptions {
   /** Changes how a node is seen: in truth that is what it says itself. */
   seen?: (view: NodeView) => NodeView;
   pools?: PoolView[];
+  /** What nodes say of the storages that they mount. */
+  said?: (node: string) => Said | undefined;
   logLevel?: string;
 }
 
@@ -65,7 +69,11 @@ export async function startTestApi(options: TestApiOptions = {}) {
     ...store.meta(),
     ports: { api: 1, machines: 1, broker: 1, fallback: 1 },
   });
+  const storage = createStorageMoves({
+    ...{ store, observed: hearing(options), emit: events.emit, clock, log },
+  });
   const api = createApi({
+    storage,
     ...{ store, events, nodes, metrics, clock, log, pools: views, tls: pki.credentials },
     listen: { address: '127.0.0.1', port: 0 },
     ask: options.ask ?? (async (_, what) => ({ id: '1', what, units: [] })),
@@ -81,7 +89,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     backup: createBackup({ store, pki: keys, log }),
     ...(failuresPerMinute === undefined ? {} : { failuresPerMinute }),
   });
-  const undo = [events.start(), refusals.start(), metrics.start(), await api.start()];
+  const undo = [storage.start(), events.start(), refusals.start(), metrics.start(), await api.start()];
   const tokens = await tokensFor(store);
   const app = await api.app();
   return {
@@ -107,6 +115,12 @@ export async function startTestApi(options: TestApiOptions = {}) {
     },
   };
 }
+
+/** What nodes say is asked for again by the timer of the moves. */
+const hearing = ({ said }: TestApiOptions) => ({
+  of: (name: string) => said?.(name),
+  onChange: () => () => undefined,
+});
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 

@@ -1,0 +1,161 @@
+/**
+ * Phases: what the job does next with a storage that is being moved: wait, go on, or take it back. Pure.
+ *
+ *   copy ──► freeze ──► compare ──► switch ──► thaw (`move` is gone)
+ *     └─────────┴──────────┴───────────┴──► taken back (the old server, and `move` is gone)
+ */
+import type { StorageReport } from '../../protocol/messages.ts';
+import type { MovePhase, StorageMove, StoragePlace, StorageSpec } from '../../protocol/resources/storage.ts';
+import type { EventLine } from '../../protocol/views.ts';
+import type { Mount } from './facts.ts';
+
+export type Happening = Omit<EventLine, 'id' | 'at'>;
+
+export interface MoveFacts {
+  /** Every node that mounts it. */
+  mounts: readonly Mount[];
+  /** What the node that copies has said last of this move. */
+  report: StorageReport | undefined;
+  /** Milliseconds since the epoch. */
+  now: number;
+  /** For how many milliseconds this run of the manager has seen the phase stand. */
+  watched: number;
+}
+
+export interface Step {
+  spec: StorageSpec;
+  tells: Happening;
+}
+
+/** What it waits for, or what is to be written. */
+export type Next = { waits: string } | { step: Step };
+
+const MINUTE = 60_000;
+
+/** Nobody writes from freeze to thaw, so that these three are short; copying may take as long as disks and lines need. */
+export const DEADLINES: Record<MovePhase, number> = {
+  copy: 7 * 24 * 60 * MINUTE,
+  freeze: MINUTE,
+  compare: 30 * MINUTE,
+  switch: 2 * MINUTE,
+};
+/** A manager that has just started is told everything within this time, before it holds silence against anybody. */
+export const GRACE_MS = 30_000;
+/** What is left after a pass that took so long is copied in about as much time while nobody writes. */
+export const QUICK_S = 10;
+/** More passes do not help where more is written than copied. */
+export const MOST_PASSES = 5;
+
+export function nextOf(name: string, spec: StorageSpec, facts: MoveFacts): Next {
+  const { move } = spec;
+  if (!move) return { waits: '' };
+  const failure = failureOf(move, facts);
+  if (failure !== null) return { step: takenBack(name, spec, failure, facts.now) };
+  const waits = waitsOf(move, facts);
+  if (waits === null) return { step: onward(name, spec, move, facts.now) };
+  if (!isLate(move, facts)) return { waits };
+  const late = `the phase ${move.phase} was not through in time: ${waits}`;
+  return { step: takenBack(name, spec, late, facts.now) };
+}
+
+/** By either clock: that of the wall may be set, and the other one knows nothing of an earlier run. */
+function isLate({ phase, since }: StorageMove, { now, watched }: MoveFacts): boolean {
+  const deadline = DEADLINES[phase];
+  return watched > deadline || (watched > GRACE_MS && now - Date.parse(since) > deadline);
+}
+
+/** What this move and phase cannot recover from. */
+function failureOf({ phase, by }: StorageMove, { mounts, report, watched }: MoveFacts): string | null {
+  if (phase === 'switch') return null;
+  if (!mounts.some(({ node }) => node === by)) return `${by}, which copies, does not mount it any more`;
+  if (report?.phase !== phase) return null;
+  if (report.error) return `${by}: ${report.error.message}`;
+  if (report.identical === false) return `${by}: the two sides are not the same`;
+  const missing = unready(mounts);
+  if (phase === 'compare' && report.identical && missing !== null && watched > GRACE_MS)
+    return `not every node has it read-only any more: ${missing}`;
+  return null;
+}
+
+/** Null when the phase is through. */
+function waitsOf({ phase, by }: StorageMove, { mounts, report }: MoveFacts): string | null {
+  const own = report?.phase === phase ? report : undefined;
+  const missing = unready(mounts);
+  if (phase === 'freeze' || phase === 'switch') return missing;
+  if (phase === 'compare' && !own?.identical) return `${by} compares both sides`;
+  if (phase === 'copy' && !(own && isSettled(own))) return `${by} copies`;
+  return missing;
+}
+
+const isSettled = ({ pass, seconds }: StorageReport): boolean =>
+  pass >= MOST_PASSES || (pass > 0 && seconds < QUICK_S);
+
+const unready = (mounts: readonly Mount[]): string | null => {
+  const missing = mounts.filter(({ state }) => state === 'waiting' || state === 'away');
+  return missing.length === 0 ? null : missing.map(({ node, why }) => `${node}: ${why}`).join('; ');
+};
+
+const then: Record<MovePhase, MovePhase | null> = {
+  copy: 'freeze',
+  freeze: 'compare',
+  compare: 'switch',
+  switch: null,
+};
+const says: Record<MovePhase, string> = {
+  copy: 'is copied',
+  freeze: 'becomes read-only on every node, and is read as before',
+  compare: 'is copied for the last time, and compared',
+  switch: 'is taken from the new server by every node',
+};
+
+function onward(name: string, spec: StorageSpec, move: StorageMove, now: number): Step {
+  const phase = then[move.phase];
+  if (phase === null) return thawed(name, spec, move, now);
+  const since = new Date(now).toISOString();
+  const place = phase === 'switch' ? move.to : move.from;
+  const frozen = phase === 'freeze' ? { frozen: since } : {};
+  return {
+    spec: { ...spec, ...place, move: { ...move, phase, since, ...frozen } },
+    tells: tale('storage.phase', 'info', name, `Storage/${name} ${says[phase]}`, { id: move.id, phase }),
+  };
+}
+
+function thawed(name: string, { move: _, ...spec }: StorageSpec, move: StorageMove, now: number): Step {
+  const seconds = frozenFor(move, now);
+  const message = `Storage/${name} has moved to ${placeText(move.to)}; for ${seconds} s nobody could write. The data at ${placeText(move.from)} were left as they are`;
+  return {
+    spec: { ...spec, ...move.to },
+    tells: tale('storage.moved', 'info', name, message, { id: move.id, seconds }),
+  };
+}
+
+/** The old server, in one write with the end of the move: nobody has written to the new one. */
+export function takenBack(
+  name: string,
+  { move, ...spec }: StorageSpec,
+  reason: string,
+  now: number,
+  severity: Happening['severity'] = 'error',
+): Step {
+  const seconds = move ? frozenFor(move, now) : 0;
+  const paused = seconds > 0 ? `; for ${seconds} s nobody could write` : '';
+  const message = `the move of Storage/${name} was taken back in ${move?.phase}${paused}: ${reason}`;
+  return {
+    spec: { ...spec, ...move?.from },
+    tells: tale('storage.takenBack', severity, name, message, { id: move?.id, seconds, reason }),
+  };
+}
+
+const frozenFor = ({ frozen }: StorageMove, now: number): number =>
+  frozen === undefined ? 0 : Math.max(0, Math.round((now - Date.parse(frozen)) / 1000));
+
+export const tale = (
+  type: string,
+  severity: Happening['severity'],
+  subject: string,
+  message: string,
+  data: object,
+): Happening => ({ type, severity, subject, message, data });
+
+export const placeText = ({ server, export: path }: StoragePlace): string =>
+  `${typeof server === 'string' ? server : `node ${server.node}`}:${path}`;
