@@ -63,6 +63,12 @@ export function processOf(pid: number): ProcessStat | null {
   return { pid, session: Number(fields[3]), started: Number(fields[19]) };
 }
 
+/** Whether a process is there and stands still, by a signal or under a debugger. */
+export const isStopped = (pid: number): boolean => {
+  const text = read(`/proc/${pid}/stat`);
+  return text !== null && /^[Tt]$/.test(text.slice(text.lastIndexOf(')') + 2).split(' ')[0] ?? '');
+};
+
 export function pidIn(file: string): number | null {
   const pid = Number.parseInt(tailOf(file), 10);
   return pid > 1 ? pid : null;

@@ -18,6 +18,8 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** So many characters of what it says are kept; else 32 Ki. */
   most?: number;
+  /** What it reads on its standard input; else nothing. */
+  input?: string;
 }
 
 /** @throws EvenkeelError executable-refused, command-missing or command-timeout; or the signal's reason */
@@ -28,10 +30,14 @@ const MOST = 32 * 1024;
 const LAST_WORDS_MS = 250;
 
 export function createRun({ executables, clock }: { executables: Executables; clock: Clock }): Run {
-  return async (command, { timeout, signal, most = MOST }) => {
+  return async (command, { timeout, signal, most = MOST, input }) => {
     const [path, ...args] = executables.resolve(command);
     signal?.throwIfAborted();
-    const child = spawn(path, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(path, args, {
+      detached: true,
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+    feed(child, input);
     const output = gather(child, most / 2);
     const undo: (() => void)[] = [];
     try {
@@ -57,6 +63,11 @@ export function createRun({ executables, clock }: { executables: Executables; cl
       letGo(child);
     }
   };
+}
+
+/** A command that ends without having read it all says by its status what that means. */
+function feed({ stdin }: ChildProcess, input: string | undefined): void {
+  stdin?.on('error', () => undefined).end(input);
 }
 
 /** The first mistake that a checker tells may stand at either end of what it says. */
@@ -85,6 +96,7 @@ export function killGroup(child: ChildProcess): void {
 
 /** Nobody listens to it, or waits for it, any more. */
 function letGo(child: ChildProcess): void {
+  child.stdin?.destroy();
   child.stdout?.destroy();
   child.stderr?.destroy();
   child.unref();
