@@ -163,7 +163,7 @@ export const eventTypes: readonly string[] = [
   ...['pool.member', 'pool.opinion', 'pool.fallback', 'pool.served', 'pool.guard'],
   ...['node.online', 'node.offline', 'node.heard', 'node.silent'],
   ...['trust.refused', 'invite.made', 'token.made', 'token.revoked', 'backup.made'],
-  ...['storage.begun', 'storage.phase', 'storage.moved', 'storage.takenBack'],
+  ...['storage.begun', 'storage.phase', 'storage.moved', 'storage.reverted'],
   ...['manager.held', 'manager.resumed'],
 ];
 

@@ -132,7 +132,7 @@ export function createStorageMoves({ store, observed, emit, clock, log }: MovesO
       const switched = { ...storage.spec, ...to, move: { ...move, phase: 'switch' as const } };
       await store.judge({ actor, edits: [editOf(name, switched, storage.revision)], guard: 'exempt' });
       const message = `${actor} moves Storage/${name} from ${placeText(move.from)} to ${placeText(to)}; ${by} copies`;
-      const tells = tale('storage.begun', 'info', name, message, { id: move.id, by });
+      const tells = tale('info', 'storage.begun', name, message, { id: move.id, by });
       await write(storage, { spec: { ...storage.spec, move }, tells }, actor);
       return { warnings: [...warningsOf(mounts), ...ofQuotas(storage.spec, to)] };
     },

@@ -116,7 +116,7 @@ function onward(name: string, spec: StorageSpec, move: StorageMove, now: number)
   const frozen = phase === 'freeze' ? { frozen: since } : {};
   return {
     spec: { ...spec, ...place, move: { ...move, phase, since, ...frozen } },
-    tells: tale('storage.phase', 'info', name, `Storage/${name} ${says[phase]}`, { id: move.id, phase }),
+    tells: tale('info', 'storage.phase', name, `Storage/${name} ${says[phase]}`, { id: move.id, phase }),
   };
 }
 
@@ -125,7 +125,7 @@ function thawed(name: string, { move: _, ...spec }: StorageSpec, move: StorageMo
   const message = `Storage/${name} has moved to ${placeText(move.to)}; for ${seconds} s nobody could write. The data at ${placeText(move.from)} were left as they are`;
   return {
     spec: { ...spec, ...move.to },
-    tells: tale('storage.moved', 'info', name, message, { id: move.id, seconds }),
+    tells: tale('info', 'storage.moved', name, message, { id: move.id, seconds }),
   };
 }
 
@@ -142,7 +142,13 @@ export function takenBack(
   const message = `the move of Storage/${name} was taken back in ${move?.phase}${paused}: ${reason}`;
   return {
     spec: { ...spec, ...move?.from },
-    tells: tale('storage.takenBack', severity, name, message, { id: move?.id, seconds, reason }),
+    tells: {
+      type: 'storage.reverted',
+      severity,
+      subject: name,
+      message,
+      data: { id: move?.id, seconds, reason },
+    },
   };
 }
 
@@ -150,8 +156,8 @@ const frozenFor = ({ frozen }: StorageMove, now: number): number =>
   frozen === undefined ? 0 : Math.max(0, Math.round((now - Date.parse(frozen)) / 1000));
 
 export const tale = (
-  type: string,
   severity: Happening['severity'],
+  type: string,
   subject: string,
   message: string,
   data: object,

@@ -135,7 +135,7 @@ describe('[3.7] a planned move of a storage', () => {
     await clock.advance(61_000);
     await comes('none');
     expect(home()).toMatchObject(from);
-    expect(events.at(-1)).toMatchObject({ type: 'storage.takenBack', severity: 'error' });
+    expect(events.at(-1)).toMatchObject({ type: 'storage.reverted', severity: 'error' });
     expect(events.at(-1)?.message).toContain('web2: mounts failed: /home is busy: 4711 (php-fpm)');
   });
 
@@ -164,7 +164,7 @@ describe('[3.7] a planned move of a storage', () => {
       await moves.cancel({ name: 'home', actor: 'token:ann' });
       expect(home()).toMatchObject(from);
       expect(phase()).toBe('none');
-      expect(events.at(-1)).toMatchObject({ type: 'storage.takenBack', severity: 'warning' });
+      expect(events.at(-1)).toMatchObject({ type: 'storage.reverted', severity: 'warning' });
     }
     await expect(moves.cancel({ name: 'home', actor: 'a' })).rejects.toMatchObject({ code: 'move-refused' });
   });

@@ -73,7 +73,7 @@ describe('[3.7] a move of a storage', () => {
   it('is taken back when a phase outlasts its deadline, and tells which node it waited for', () => {
     const mounts = [mount('web1'), mount('web2', 'waiting')];
     const late = { mounts, now: START + DEADLINES.switch + 1, watched: GRACE_MS + 1 };
-    expect(next('switch', late)).toBe('storage.takenBack none old');
+    expect(next('switch', late)).toBe('storage.reverted none old');
     const found = nextOf('home', spec('switch'), facts(late));
     expect('step' in found && found.step.tells.message).toContain('web2 is waiting');
   });
@@ -88,15 +88,15 @@ describe('[3.7] a move of a storage', () => {
   it('is taken back by its own measure where the wall clock was set back', () => {
     const mounts = [mount('web1', 'waiting')];
     const odd = { mounts, now: START - 1e9, watched: DEADLINES.freeze + 1 };
-    expect(next('freeze', odd)).toBe('storage.takenBack none old');
+    expect(next('freeze', odd)).toBe('storage.reverted none old');
   });
 
   it('is taken back when the mover fails, is gone, or finds a difference', () => {
     const error = { code: 'copy-failed', message: 'No space left on device' };
-    expect(next('copy', { report: said('copy', { error }) })).toBe('storage.takenBack none old');
-    expect(next('copy', { mounts: [mount('web2')] })).toBe('storage.takenBack none old');
+    expect(next('copy', { report: said('copy', { error }) })).toBe('storage.reverted none old');
+    expect(next('copy', { mounts: [mount('web2')] })).toBe('storage.reverted none old');
     expect(next('compare', { report: said('compare', { identical: false }) })).toBe(
-      'storage.takenBack none old',
+      'storage.reverted none old',
     );
   });
 
