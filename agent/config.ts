@@ -43,7 +43,7 @@ const Config = Strict({
         ],
         'Settings',
       ),
-      modules: Allowed(['ip_vs*', 'ipip', 'dummy', 'nfs*', 'lockd', 'sunrpc'], 'Modules'),
+      modules: Allowed(['ip_vs*', 'ipip', 'ip6_tunnel', 'dummy', 'nfs*', 'lockd', 'sunrpc'], 'Modules'),
       devices: Allowed(['*'], 'Network devices'),
       folders: Allowed(
         ['/chroot', '/export', '/home', '/media', '/mnt', '/srv', '/var/www'].flatMap((one) => [
@@ -106,6 +106,7 @@ const DEFAULTS = [
   'ip',
   'ip6tables-legacy',
   'iptables-legacy',
+  'ipvsadm',
   'keepalived',
   'modprobe',
   'mount',

@@ -7,9 +7,9 @@ interface Shown {
   linkinfo?: { info_kind?: string };
 }
 
-const TYPES = ['ipip', 'dummy'] as const;
+const TYPES = ['ipip', 'ip6tnl', 'dummy'] as const;
 /** The devices that come with a module. */
-const COMES_WITH: Record<string, string> = { tunl0: 'ipip' };
+const COMES_WITH: Record<string, string> = { tunl0: 'ipip', ip6tnl0: 'ip6_tunnel' };
 
 async function linkNow(device: string, look: Look): Promise<Shown | undefined> {
   const text = await look.ask(['ip', '-j', '-d', 'link', 'show', 'dev', device]);

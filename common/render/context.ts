@@ -70,7 +70,12 @@ export function nodeContext(policy: Policy, node: Node, cluster?: Cluster): Node
   const folder = `${state}/units/${policy.name}`;
   return {
     unit: policy.name,
-    node: { name: node.name, address: node.spec.address, roles: node.spec.roles },
+    node: {
+      name: node.name,
+      address: node.spec.address,
+      ...(node.spec.address6 === undefined ? {} : { address6: node.spec.address6 }),
+      roles: node.spec.roles,
+    },
     params: parametersOf(policy, node),
     ...(cluster ? { cluster: clusterContext(cluster) } : {}),
     state,

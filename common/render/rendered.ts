@@ -67,7 +67,7 @@ export interface Context extends NodeContext {
 /** The part that depends on the node alone: what item templates may name besides their item. */
 export interface NodeContext {
   unit: string;
-  node: { name: string; address: string; roles: string[] };
+  node: { name: string; address: string; address6?: string; roles: string[] };
   params: Record<string, string | number | boolean>;
   cluster?: { address: string; balancer: string; fallback: { port: number } };
   state: string;

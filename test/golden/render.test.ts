@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseLines } from '../../agent/kernel/lines.ts';
 import type { RenderedUnit } from '../../common/render/rendered.ts';
 import { resolveDirectories, resolveValidate } from '../../common/render/resolve.ts';
 import { renderUnit } from '../../common/render/unit.ts';
@@ -22,7 +23,7 @@ describe('[2.6] the shipped policies render exactly', () => {
   });
 });
 
-describe("[2.6] the daemon's own checker accepts", () => {
+describe("[2.6] the daemon's own checker, and the grammar of kernel lines, accept", () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'golden-'));
@@ -41,18 +42,19 @@ describe("[2.6] the daemon's own checker accepts", () => {
       : adapted;
   };
 
-  /** A kernel file alone has no checker: the agent reads it itself. */
-  const checked = cases.filter(({ given }) => !given.includes('unit: balancer-ipvsadm'));
-
-  it.each(checked)('$name', async (one) => {
+  it.each(cases)('$name', async (one) => {
     const inputs = await inputsOf(one, adapt(one.name.replace('.golden', '')));
     const unit = renderUnit(inputs);
     await layOut(unit);
     for (const { path } of resolveDirectories(inputs.policy, unit.context))
       await mkdir(path, { recursive: true });
+    const { kernel } = inputs.policy.spec;
+    const lines = unit.files.find(({ path }) => path === kernel)?.text ?? '';
+    expect(parseLines(lines).problems).toEqual([]);
     const validate = resolveValidate(inputs.policy, unit.context);
-    const [command = '', ...args] = validate?.run ?? [];
-    const { stdout, stderr } = await run(command, args, { timeout: validate?.timeout ?? 0 });
+    if (validate === undefined) return expect(kernel).toBeDefined();
+    const [command = '', ...args] = validate.run;
+    const { stdout, stderr } = await run(command, args, { timeout: validate.timeout });
     expect(`${stdout}${stderr}`.replaceAll(harmless, '')).toBe('');
   });
 });

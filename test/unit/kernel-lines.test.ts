@@ -42,7 +42,7 @@ describe('[3.4] lines for the kernel', () => {
     ['sysctl net/../kernel/panic 1', '1: "net/../kernel/panic" stands where'],
     ['sysctl net.ipv4.ip_forward 1;reboot', '1: "1;reboot" stands where a value should'],
     ['module -r', '1: "-r" stands where the name of a module should'],
-    ['link tunl0 up type vxlan', '1: "vxlan" stands where ipip or dummy should'],
+    ['link tunl0 up type vxlan', '1: "vxlan" stands where ipip or ip6tnl or dummy should'],
     ['route default via nowhere', '1: "nowhere" stands where the address of a gateway should'],
     [
       'route default via 10.0.0.2 table 0',
