@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 
 [ $# -eq 0 ] || exec vitest run "$@"
 vitest run && rooms=0 || rooms=$?
-tsx test/lab/run-suites.ts && lab=0 || lab=$?
+tsx test/lab/main.ts test && lab=0 || lab=$?
 [ "$rooms" -eq 0 ] && [ "$lab" -eq 0 ]

@@ -8,6 +8,14 @@ const MARK = 'EVENKEEL_LAB';
 /** The name of the place that this process is in; nothing when it is in the machine's own namespaces. */
 export const placeName = (): string | undefined => process.env[MARK] || undefined;
 
+/** The same program of ours with other arguments, as a command. */
+export const ourselves = (args: string[]): string[] => [
+  process.execPath,
+  ...process.execArgv,
+  join(import.meta.dirname, 'main.ts'),
+  ...args,
+];
+
 /** Boxes made outside would leave bridges and taps in the machine's own network. */
 export function refuseOutside(): void {
   if (placeName() === undefined)

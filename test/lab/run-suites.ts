@@ -1,4 +1,3 @@
-#!/usr/bin/env -S npx tsx
 /** Runs the suites of the lab, each in namespaces of its own, one after the other; says plainly when it cannot. */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -55,7 +54,8 @@ function countAsFailed(name: string): void {
   if (file && !existsSync(file)) writeFileSync(file, '{"numFailedTests":1}');
 }
 
-async function runAll(wanted: string[]): Promise<number> {
+/** Runs all, or those that `wanted` names by a part; returns the exit code. */
+export async function runSuites(wanted: string[]): Promise<number> {
   const names = suites(wanted);
   const leftOut = leaveOut(names);
   if (leftOut) {
@@ -67,5 +67,3 @@ async function runAll(wanted: string[]): Promise<number> {
   if (failed.length > 0) say(`failed: ${failed.join(', ')}; logs of failed tests are in var/lab-failed/`);
   return failed.length === 0 ? 0 : 1;
 }
-
-process.exitCode = await runAll(process.argv.slice(2));

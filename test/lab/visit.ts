@@ -54,11 +54,15 @@ export async function visit({
     }
   };
   await Promise.all(Array.from({ length: parallel }, sendSome));
-  const split: Record<string, number> = {};
-  for (const { node = 'nobody' } of answers) split[node] = (split[node] ?? 0) + 1;
   for (const { status, from: address } of answers)
     if (status >= 500) failed.push(`${address}: status ${status}`);
-  return { answers, failed, split };
+  return { answers, failed, split: splitOf(answers) };
+}
+
+export function splitOf(answers: readonly Answer[]): Record<string, number> {
+  const split: Record<string, number> = {};
+  for (const { node = 'nobody' } of answers) split[node] = (split[node] ?? 0) + 1;
+  return split;
 }
 
 /** The timeout is for the whole of it: a silent peer is noticed while connecting as well. */

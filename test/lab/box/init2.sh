@@ -49,10 +49,11 @@ for script in /lab/keep/*.sh; do
   [ ! -e "$script" ] || keep "$(basename "$script" .sh)" &
 done
 
-# A shell for people, one at a time, on a terminal of its own.
+# A shell for people, one at a time, on a terminal of its own. The byte tells whoever looks on that it has ended.
 offer_shell() {
   while :; do
     setsid --ctty --wait sh -c 'stty sane; cd /root; TERM=xterm exec bash -i' 0<>"$1" 1>&0 2>&1
+    printf '\035' >"$1"
     sleep 0.2
   done
 }
