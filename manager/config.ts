@@ -26,6 +26,8 @@ export type ManagerConfig = Static<typeof ManagerConfig>;
 export const placesOf = (data: string) => ({
   config: join(data, 'manager.json'),
   store: join(data, 'store.sqlite'),
+  /** What balancers carried; it may be lost. */
+  history: join(data, 'history.sqlite'),
   /** How far the store had come. */
   witness: join(data, 'witness.json'),
   pki: join(data, 'pki'),

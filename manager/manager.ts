@@ -18,17 +18,19 @@ import { createFallback } from './fallback.ts';
 import { createGoing } from './going.ts';
 import { createObserved } from './health/observed.ts';
 import { STANDING } from './health/told.ts';
+import { createHistory } from './history/history.ts';
 import { createJoin } from './join.ts';
 import { createMachines } from './machines/server.ts';
 import { createMetrics } from './metrics.ts';
 import { createPeers } from './pki/peers.ts';
 import { createPki } from './pki/pki.ts';
-import { createPools, firstNumberOf } from './pool/pools.ts';
+import { createPools, firstNumberOf, type Pools } from './pool/pools.ts';
 import { createRefusals, refusedAt } from './refusals.ts';
 import { createSchedule } from './schedule.ts';
 import { removeLeftovers } from './setup/aside.ts';
-import { openStore } from './store/open.ts';
 import { createStorageMoves, type StorageMoves } from './storage/moves.ts';
+import { openHistoryFile } from './store/history-file.ts';
+import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import { createNodeViews } from './wiring/nodes.ts';
 import { worldOf } from './wiring/world.ts';
@@ -47,13 +49,17 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
   const { config, clock, log } = options;
   const core = await openCore(options);
   const fleet = wireFleet(core);
-  const { store, pki, events, refusals, witness, world } = core;
+  const { store, pki, events, refusals, witness, world, history } = core;
   const { broker, observed, missed, publisher, machines } = fleet;
   const storage = createStorageMoves({ store, observed, emit: events.emit, clock, log });
-  const { api, pools, metrics } = wirePeople(core, { ...fleet, storage });
+  const pools = wirePools(core, fleet);
+  const { api, metrics } = wirePeople(core, { ...fleet, pools, storage });
   const followed = world.follow({
     removed: [broker.forget, async (node) => observed.forget(node), async (node) => missed.forget(node)],
-    changed: pools.touch,
+    changed: () => {
+      pools.touch();
+      history.tidy();
+    },
     log,
   });
   const fallback = createFallback({ listen: { address: config.address, port: config.ports.fallback } });
@@ -64,6 +70,7 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
       { name: 'events', start: async () => events.start() },
       { name: 'refusals', start: async () => refusals.start() },
       { name: 'metrics', start: async () => metrics.start() },
+      { name: 'history', start: async () => history.start() },
       { name: 'keys', start: async () => pki.start() },
       { name: 'broker', start: broker.start },
       { name: 'observed', start: async () => observed.start(await toldBefore(core)) },
@@ -99,6 +106,10 @@ async function openCore({ data, config, clock, log }: ManagerOptions) {
   const doubt = witness.doubts(store.meta());
   if (doubt !== undefined) await hold(doubt);
   const refusals = createRefusals({ emit: events.emit, clock });
+  const world = worldOf(store);
+  const held = () => store.meta().mode === 'held';
+  const keeper = await openHistoryFile({ file: places.history, log });
+  const history = createHistory({ keeper, world, held, clock, log });
   return {
     config,
     clock,
@@ -106,12 +117,13 @@ async function openCore({ data, config, clock, log }: ManagerOptions) {
     places,
     witness,
     store,
-    held: () => store.meta().mode === 'held',
+    held,
     pki,
     boot,
     events,
     refusals,
-    world: worldOf(store),
+    world,
+    history,
     cluster: store.meta().cluster,
   };
 }
@@ -128,7 +140,7 @@ async function toldBefore({ store, log }: Core) {
 
 /** The side of the nodes: the broker, what travels over it, and what nodes said. */
 function wireFleet(core: Core) {
-  const { config, clock, log, store, held, pki, events, refusals, world, cluster } = core;
+  const { config, clock, log, store, held, pki, events, refusals, world, cluster, history } = core;
   const { address, ports } = config;
   const seal = pki.seal;
   const refused = refusedAt(refusals);
@@ -155,6 +167,7 @@ function wireFleet(core: Core) {
       },
       report: async (node, report) => observed.report(node, report),
       answer: (node, answer) => asker.answered(node, answer),
+      traffic: history.traffic,
       gone: (node) => log.debug({ node }, 'connection is gone'),
     },
     refused: refused.handshake,
@@ -172,28 +185,20 @@ function wireFleet(core: Core) {
     log,
   });
   const machines = createMachines({
-    cluster,
-    store,
-    seal,
+    ...{ cluster, store, seal, peers, held, log },
     listen: { address, port: ports.machines },
     tls: pki.credentials,
-    peers,
     refused: refused.handshake,
     renew: join.renew,
-    held,
-    log,
   });
   return { observed, missed, join, broker, publisher, asker, machines };
 }
 
-type Fleet = ReturnType<typeof wireFleet> & { storage: StorageMoves };
+type Fleet = ReturnType<typeof wireFleet>;
 
-/** The side of the people: pools, views and the API. */
-function wirePeople(core: Core, { observed, join, broker, publisher, asker, storage }: Fleet) {
-  const { config, clock, log, places, witness, store, held, pki, boot, events, refusals, world, cluster } =
-    core;
-  const { address, ports } = config;
-  const pools = createPools({
+function wirePools(core: Core, { observed, broker, asker }: Fleet) {
+  const { clock, log, store, held, pki, boot, events, world, cluster } = core;
+  return createPools({
     cluster,
     epoch: () => store.meta().epoch,
     firstNumber: firstNumberOf(boot),
@@ -208,8 +213,18 @@ function wirePeople(core: Core, { observed, join, broker, publisher, asker, stor
     clock,
     log,
   });
+}
+
+/** The side of the people: views and the API. */
+function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageMoves }) {
+  const { config, clock, log, places, witness, store, pki, events, refusals, world, history } = core;
+  const { observed, join, broker, publisher, asker, pools, storage } = fleet;
+  const { address, ports } = config;
   const nodes = createNodeViews({ store, observed, world, clock });
-  const metrics = createMetrics({ store, nodes, pools, refused: refusals.counts, dropped: broker.counts });
+  const metrics = createMetrics({
+    ...{ store, nodes, pools, traffic: history.live },
+    ...{ refused: refusals.counts, dropped: broker.counts },
+  });
   const api = createApi({
     listen: { address, port: ports.api },
     tls: pki.credentials,
@@ -217,6 +232,7 @@ function wirePeople(core: Core, { observed, join, broker, publisher, asker, stor
     events,
     nodes,
     pools,
+    history,
     storage,
     going: createGoing({
       store,
@@ -233,5 +249,5 @@ function wirePeople(core: Core, { observed, join, broker, publisher, asker, stor
     clock,
     log,
   });
-  return { api, pools, metrics };
+  return { api, metrics };
 }

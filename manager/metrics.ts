@@ -1,6 +1,6 @@
 /** Metrics: the cluster as Prometheus reads it; what stands still is read when asked for, what passes is counted. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { NodeView, PoolView } from '../protocol/views.ts';
+import type { NodeView, PoolView, TrafficView } from '../protocol/views.ts';
 
 export interface MetricsOptions {
   store: {
@@ -9,6 +9,8 @@ export interface MetricsOptions {
   };
   nodes: { all(): NodeView[] };
   pools: { views(): PoolView[] };
+  /** What balancers carry now: as many series as there are members of pools. */
+  traffic: () => TrafficView[];
   /** Who was not let in, by door, and what the broker has dropped, by reason. */
   refused: () => Record<string, number>;
   dropped: () => Record<string, number>;
@@ -25,7 +27,7 @@ export interface Metrics {
 
 type Row = [labels: Record<string, string>, value: number];
 
-export function createMetrics({ store, nodes, pools, refused, dropped }: MetricsOptions): Metrics {
+export function createMetrics({ store, nodes, pools, traffic, refused, dropped }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -82,6 +84,8 @@ export function createMetrics({ store, nodes, pools, refused, dropped }: Metrics
   gauge('evenkeel_pool_fallback', '1 while the fallback serves', ['service'], () =>
     pools.views().map(({ service, fallback }): Row => [{ service }, fallback ? 1 : 0]),
   );
+  for (const [name, help, read] of carried)
+    gauge(name, help, ['service', 'member', 'director'], () => rowsOf(traffic(), read));
   gauge(
     'evenkeel_refused',
     'Tokens, joins, certificates and handshakes refused since the start',
@@ -102,6 +106,25 @@ export function createMetrics({ store, nodes, pools, refused, dropped }: Metrics
       }),
   };
 }
+
+/** Counters as balancers show them: they begin anew when their balancer does. */
+const carried: [name: string, help: string, read: (row: TrafficView) => number | null][] = [
+  ['evenkeel_pool_member_connections', 'Connections that are open', ({ active }) => active],
+  ['evenkeel_pool_member_connections_total', 'Connections since counting began', (row) => row.connections],
+  ['evenkeel_pool_member_bytes_in_total', 'Bytes to the member', ({ bytesIn }) => bytesIn],
+  ['evenkeel_pool_member_bytes_out_total', 'Bytes from the member', ({ bytesOut }) => bytesOut],
+  ['evenkeel_pool_member_packets_in_total', 'Packets to the member', ({ packetsIn }) => packetsIn],
+  ['evenkeel_pool_member_packets_out_total', 'Packets from the member', ({ packetsOut }) => packetsOut],
+];
+/** More members than one cluster has are left out. */
+const MOST_ROWS = 5_000;
+
+/** Rows of members: a service as a whole is the sum that Prometheus makes. */
+const rowsOf = (rows: TrafficView[], read: (row: TrafficView) => number | null): Row[] =>
+  rows.slice(0, MOST_ROWS).flatMap((row): Row[] => {
+    const [{ service, member, director }, value] = [row, read(row)];
+    return member === null || value === null ? [] : [[{ service, member, director }, value]];
+  });
 
 /** How many items have the same labels. */
 function counted<T>(items: T[], labelsOf: (item: T) => Record<string, string>): Row[] {

@@ -11,6 +11,8 @@ import {
   ApplyBody,
   ApplyQuery,
   EventLine,
+  HistoryStep,
+  HistoryView,
   JournalEntry,
   KindParam,
   ManagerState,
@@ -19,6 +21,7 @@ import {
   Rev,
   roles,
   StoredResource,
+  TrafficView,
 } from './views.ts';
 
 export interface Endpoint {
@@ -225,6 +228,29 @@ export const api = {
     access: 'viewer',
     summary: 'Virtual services, who is in their pools, and why',
     answer: Strict({ items: Type.Array(PoolView) }),
+  },
+  traffic: {
+    method: 'GET',
+    path: '/api/v1/traffic',
+    access: 'viewer',
+    summary: 'What balancers carry now, by service and member',
+    answer: Strict({ items: Type.Array(TrafficView) }),
+  },
+  history: {
+    method: 'GET',
+    path: '/api/v1/pools/:service/history',
+    access: 'viewer',
+    summary: 'What balancers carried: by default the last hour',
+    params: Strict({ service: Name }),
+    query: Strict({
+      from: Type.Optional(Moment),
+      to: Type.Optional(Moment),
+      step: Type.Optional(HistoryStep),
+      member: Type.Optional(
+        Type.String({ maxLength: 253, description: 'One member; empty for the service itself; else all' }),
+      ),
+    }),
+    answer: HistoryView,
   },
   ...storageApi,
   events: {

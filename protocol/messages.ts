@@ -216,6 +216,35 @@ export const PoolReport = Wire({
 });
 export type PoolReport = Static<typeof PoolReport>;
 
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const Packets = Type.Union([Count, Type.Null()]);
+
+/** What a balancer has counted for a service, every 10 s, QoS 0: one that is lost is made up for by the next. */
+export const Traffic = Wire({
+  session: Type.String({ maxLength: 64 }),
+  /** What counted. Counters of two balancers say nothing of each other. */
+  source: Type.String({ maxLength: 64 }),
+  /** Milliseconds on the agent's monotonic clock at which the counters were read. */
+  uptime: Count,
+  service: Name,
+  rows: Type.Array(
+    Wire({
+      port: Port,
+      /** Null is the virtual service itself. */
+      member: Type.Union([Name, Type.Null()]),
+      connections: Count,
+      active: Count,
+      inactive: Count,
+      packetsIn: Packets,
+      packetsOut: Packets,
+      bytesIn: Count,
+      bytesOut: Count,
+    }),
+    { maxItems: 1000 },
+  ),
+});
+export type Traffic = Static<typeof Traffic>;
+
 /** How far the node that copies a storage to another server has come, and how its part of a phase ended. */
 export const StorageReport = Wire({
   ...reportBase,

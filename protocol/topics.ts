@@ -1,6 +1,6 @@
 /** Every MQTT topic: who writes it, who reads it, what it carries. The broker's permissions derive from this table alone. */
 import type { TSchema } from 'typebox';
-import { Answer, Beat, Envelope, Receipt, Report, type ScopeName, Status } from './messages.ts';
+import { Answer, Beat, Envelope, Receipt, Report, type ScopeName, Status, Traffic } from './messages.ts';
 
 export const TOPIC_ROOT = 'evenkeel/1';
 
@@ -91,6 +91,15 @@ export const topics = {
     payload: Report,
     limit: 256 * 1024,
   },
+  traffic: {
+    pattern: 'node/:node/traffic',
+    writer: 'node',
+    reader: 'manager',
+    retained: false,
+    qos: 0,
+    payload: Traffic,
+    limit: 512 * 1024,
+  },
   answer: {
     pattern: 'node/:node/answer',
     writer: 'node',
@@ -113,6 +122,7 @@ export const topicOf = {
   status: (node: string) => `${TOPIC_ROOT}/node/${node}/status`,
   beat: (node: string) => `${TOPIC_ROOT}/node/${node}/beat`,
   report: (node: string) => `${TOPIC_ROOT}/node/${node}/report`,
+  traffic: (node: string) => `${TOPIC_ROOT}/node/${node}/traffic`,
   answer: (node: string) => `${TOPIC_ROOT}/node/${node}/answer`,
 };
 

@@ -137,6 +137,54 @@ export const PoolView = Strict({
 });
 export type PoolView = Static<typeof PoolView>;
 
+const counts = {
+  connections: Type.Number({ description: 'New ones' }),
+  packetsIn: Type.Union([Type.Number(), Type.Null()], { description: 'Null where the balancer counts none' }),
+  packetsOut: Type.Union([Type.Number(), Type.Null()]),
+  bytesIn: Type.Number(),
+  bytesOut: Type.Number({ description: 'With direct routing answers do not pass the balancer: 0' }),
+};
+const PerSecond = Strict(counts, { description: 'The same in each second' });
+
+/** What one balancer carries now. */
+export const TrafficView = Strict({
+  service: Name,
+  member: Type.Union([Name, Type.Null()], { description: 'Null is the virtual service itself' }),
+  director: Name,
+  age: Type.Integer({ description: 'Seconds since it was counted' }),
+  active: Type.Integer({ description: 'Connections that are open' }),
+  inactive: Type.Integer({ description: 'Connections that LVS still remembers' }),
+  ...counts,
+  rates: PerSecond,
+});
+export type TrafficView = Static<typeof TrafficView>;
+
+export const HistoryStep = OneOf(['10s', '5m', '1h']);
+
+/** What balancers carried, in the slots of one ring. A slot that is missing is one of which nothing is known. */
+export const HistoryView = Strict({
+  service: Name,
+  step: HistoryStep,
+  from: Moment,
+  to: Moment,
+  series: Type.Array(
+    Strict({
+      member: Type.Union([Name, Type.Null()], { description: 'Null is the virtual service itself' }),
+      points: Type.Array(
+        Strict({
+          at: Moment,
+          seconds: Type.Number({ description: 'How much of the slot was counted' }),
+          active: Type.Number({ description: 'Open connections in the mean of the readings' }),
+          peak: Type.Integer({ description: 'The most of them' }),
+          ...counts,
+          rates: PerSecond,
+        }),
+      ),
+    }),
+  ),
+});
+export type HistoryView = Static<typeof HistoryView>;
+
 export const JournalEntry = Strict({
   rev: Rev,
   epoch: Rev,

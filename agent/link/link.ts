@@ -13,7 +13,7 @@ import { createOutbox, type ReportBody } from './outbox.ts';
 import { createPresence, type Presence } from './presence.ts';
 import { createPull } from './pull.ts';
 import { createReceiver, type DesiredState, type Receiver } from './receive.ts';
-import { createVoice } from './voice.ts';
+import { createVoice, type TrafficBody } from './voice.ts';
 
 /** What the link needs of the desired state, besides what receiving needs. */
 export interface LinkDesired extends DesiredState {
@@ -58,6 +58,8 @@ export interface Link {
   start(): () => Promise<void>;
   /** Keeps a report until the manager has it. */
   report(body: ReportBody): void;
+  /** Says what a balancer has counted, now or never. */
+  traffic(body: TrafficBody): void;
   connected(): boolean;
   counts(): ReturnType<Receiver['counts']> & { waiting: number; dropped: number };
 }
@@ -138,6 +140,7 @@ export function createLink(options: LinkOptions): Link {
       // How it stands now is known at once, and not with the next beat.
       if (body.type === 'unit') voice.beat();
     },
+    traffic: voice.traffic,
     connected: connection.connected,
     counts: () => ({ ...receiver.counts(), ...outbox.counts() }),
   };

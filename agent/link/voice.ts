@@ -1,5 +1,5 @@
 /** What the node says on its own topics, each message as the table of topics wants it. */
-import type { Answer, Report, Status } from '../../protocol/messages.ts';
+import type { Answer, Report, Status, Traffic } from '../../protocol/messages.ts';
 import { topicOf, topics } from '../../protocol/topics.ts';
 import type { Connection, Will } from './connect.ts';
 import type { Presence } from './presence.ts';
@@ -8,11 +8,15 @@ export interface Voice {
   status(): void;
   beat(): void;
   answer(answer: Answer): void;
+  traffic(traffic: TrafficBody): void;
   /** False when there is no connection. */
   report(report: Report): boolean;
   /** What is said when the node is gone, with or without a word. */
   farewell(session: string): Will;
 }
+
+/** What was counted, before it is said in which session. */
+export type TrafficBody = Omit<Traffic, 'session'>;
 
 export interface VoiceOptions {
   node: string;
@@ -23,7 +27,7 @@ export interface VoiceOptions {
 }
 
 export function createVoice({ node, presence, isWell, connection }: VoiceOptions): Voice {
-  const say = (name: 'status' | 'beat' | 'answer' | 'report', message: unknown) => {
+  const say = (name: 'status' | 'beat' | 'answer' | 'report' | 'traffic', message: unknown) => {
     const { qos, retained } = topics[name];
     return connection().send(topicOf[name](node), JSON.stringify(message), { qos, retain: retained });
   };
@@ -31,6 +35,7 @@ export function createVoice({ node, presence, isWell, connection }: VoiceOptions
   return {
     status: () => say('status', status(connection().session(), 'online')),
     beat: () => say('beat', presence.beat(connection().session(), isWell())),
+    traffic: (traffic) => say('traffic', { ...traffic, session: connection().session() }),
     answer: (answer) => say('answer', answer),
     report: (report) => say('report', report),
     farewell: (session) => ({

@@ -2,11 +2,19 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import type { AnswerOf, BodyOf } from '../../protocol/endpoints.ts';
+import type { AnswerOf, BodyOf, QueryOf } from '../../protocol/endpoints.ts';
 import type { EvenkeelError } from '../../protocol/errors.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
 import type { StorageView } from '../../protocol/storage.ts';
-import type { AccessRole, EventLine, ManagerState, NodeView, PoolView } from '../../protocol/views.ts';
+import type {
+  AccessRole,
+  EventLine,
+  HistoryView,
+  ManagerState,
+  NodeView,
+  PoolView,
+  TrafficView,
+} from '../../protocol/views.ts';
 import type { Store } from '../store/store.ts';
 
 export type ApiStore = Pick<
@@ -43,6 +51,10 @@ export interface Given {
     view(name: string): StorageView;
     begin(move: BodyOf<'storageMove'> & { name: string; actor: string }): Promise<{ warnings: string[] }>;
     cancel(move: { name: string; actor: string }): Promise<void>;
+  };
+  history: {
+    live(): TrafficView[];
+    of(service: string, asked: QueryOf<'history'>): Promise<HistoryView>;
   };
   /** Asks the node itself. @throws EvenkeelError node-unreachable, busy */
   ask: (node: string, what: Ask['what']) => Promise<Answer>;

@@ -3,7 +3,7 @@ import type { Clock } from '../../common/clock.ts';
 import { within } from '../../common/deadline.ts';
 import type { Log } from '../../common/log.ts';
 import { messageOf } from '../../protocol/errors.ts';
-import type { Answer, Beat, Receipt, Report, Status } from '../../protocol/messages.ts';
+import type { Answer, Beat, Receipt, Report, Status, Traffic } from '../../protocol/messages.ts';
 import type { Accepted } from './authorize.ts';
 
 export interface Handlers {
@@ -12,6 +12,7 @@ export interface Handlers {
   /** Resolves when the report is kept; only then its receipt leaves. */
   report(node: string, message: Report): Promise<void>;
   answer(node: string, message: Answer): void;
+  traffic(node: string, message: Traffic): void;
   /** The node's connection is gone, whatever the reason. */
   gone(node: string): void;
 }
@@ -78,6 +79,7 @@ export function createInbound({
     try {
       if (name === 'status') handlers.status(node, message as Status);
       if (name === 'beat') handlers.beat(node, message as Beat);
+      if (name === 'traffic') handlers.traffic(node, message as Traffic);
       if (name === 'answer') handlers.answer(node, message as Answer);
     } catch (err) {
       log.error({ node, topic: name, err: messageOf(err) }, 'message was not taken');

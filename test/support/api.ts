@@ -4,22 +4,24 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { LightMyRequestResponse } from 'fastify';
 import { type Clock, systemClock } from '../../common/clock.ts';
-import { createLog } from '../../common/log.ts';
+import { createLog, type Log } from '../../common/log.ts';
 import { createApi } from '../../manager/api/app.ts';
 import { editsOf } from '../../manager/api/change/documents.ts';
 import { createBackup } from '../../manager/backup.ts';
 import { rules } from '../../manager/desired/rules.ts';
 import { createEvents } from '../../manager/events.ts';
 import { nodeView } from '../../manager/health/view.ts';
+import { createHistory } from '../../manager/history/history.ts';
 import { createMetrics } from '../../manager/metrics.ts';
 import { createPki, initPki } from '../../manager/pki/pki.ts';
 import { createRefusals } from '../../manager/refusals.ts';
 import { loadShipped } from '../../manager/shipped.ts';
 import type { Said } from '../../manager/storage/facts.ts';
 import { createStorageMoves } from '../../manager/storage/moves.ts';
+import { openHistoryFile } from '../../manager/store/history-file.ts';
 import { openStore } from '../../manager/store/open.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
-import type { AccessRole, NodeView, PoolView } from '../../protocol/views.ts';
+import type { AccessRole, NodeView, PoolView, TrafficView } from '../../protocol/views.ts';
 
 const checkout = resolve(import.meta.dirname, '../..');
 
@@ -32,13 +34,14 @@ export interface TestApiOptions {
   pools?: PoolView[];
   /** What nodes say of the storages that they mount. */
   said?: (node: string) => Said | undefined;
+  traffic?: TrafficView[];
   logLevel?: string;
 }
 
 export type TestApi = Awaited<ReturnType<typeof startTestApi>>;
 
 export async function startTestApi(options: TestApiOptions = {}) {
-  const { clock = systemClock, seen = (view) => view, pools = [], failuresPerMinute } = options;
+  const { clock = systemClock, seen = (view) => view, pools = [], traffic = [], failuresPerMinute } = options;
   const folder = mkdtempSync(join(tmpdir(), 'evenkeel-api-'));
   const log = createLog('test', options.logLevel ?? 'silent');
   const store = await openStore({ file: join(folder, 'store.sqlite'), rules, clock, log, create: true });
@@ -49,31 +52,27 @@ export async function startTestApi(options: TestApiOptions = {}) {
     { kind: 'Cluster', name: 'cluster', spec: { address: '127.0.0.1', balancer: 'haproxy' } },
     ...(await loadShipped(checkout)),
   ]);
-  const viewOf = (name: string): NodeView | undefined => {
-    const node = store.view().Node.get(name);
-    if (!node) return undefined;
-    const inputs = { name, spec: node.spec, memory: undefined, heads: [], units: [] };
-    return seen(nodeView({ ...inputs, certificateExpires: null, now: clock.now() }));
-  };
-  const nodes = {
-    one: viewOf,
-    all: () => [...store.view().Node.keys()].flatMap((name) => viewOf(name) ?? []),
-  };
+  const nodes = nodesOf(store, clock, seen);
   const views = { views: () => pools };
   const events = createEvents({ store, log });
   const refusals = createRefusals({ emit: events.emit, clock });
   const nothing = () => ({});
-  const metrics = createMetrics({ store, nodes, pools: views, refused: refusals.counts, dropped: nothing });
+  const metrics = createMetrics({
+    ...{ store, nodes, pools: views, traffic: () => traffic },
+    ...{ refused: refusals.counts, dropped: nothing },
+  });
   const state = () => ({
     ...{ version: '0', protocol: 1, ahead: [], address: '127.0.0.1' },
     ...store.meta(),
     ports: { api: 1, machines: 1, broker: 1, fallback: 1 },
   });
+  const history = await openTestHistory({ store, folder, clock, log });
   const storage = createStorageMoves({
     ...{ store, observed: hearing(options), emit: events.emit, clock, log },
   });
   const api = createApi({
     storage,
+    history: { ...history, live: () => traffic },
     ...{ store, events, nodes, metrics, clock, log, pools: views, tls: pki.credentials },
     listen: { address: '127.0.0.1', port: 0 },
     ask: options.ask ?? (async (_, what) => ({ id: '1', what, units: [] })),
@@ -89,11 +88,12 @@ export async function startTestApi(options: TestApiOptions = {}) {
     backup: createBackup({ store, pki: keys, log }),
     ...(failuresPerMinute === undefined ? {} : { failuresPerMinute }),
   });
-  const undo = [storage.start(), events.start(), refusals.start(), metrics.start(), await api.start()];
+  const undo = [storage, history, events, refusals, metrics].map((part) => part.start());
+  undo.push(await api.start());
   const tokens = await tokensFor(store);
   const app = await api.app();
   return {
-    ...{ folder, keys, store, pki, api, app, events, tokens },
+    ...{ folder, keys, store, pki, api, app, events, history, tokens },
     url: `https://127.0.0.1:${api.port()}`,
     /** Asks as an admin, or as said; a body that is text is sent as YAML. */
     ask: (method: Method, url: string, body?: unknown, headers: Record<string, string> = {}) =>
@@ -121,6 +121,35 @@ const hearing = ({ said }: TestApiOptions) => ({
   of: (name: string) => said?.(name),
   onChange: () => () => undefined,
 });
+
+type TestStore = Awaited<ReturnType<typeof openStore>>;
+
+function nodesOf(store: TestStore, clock: Clock, seen: (view: NodeView) => NodeView) {
+  const viewOf = (name: string): NodeView | undefined => {
+    const node = store.view().Node.get(name);
+    if (!node) return undefined;
+    const inputs = { name, spec: node.spec, memory: undefined, heads: [], units: [] };
+    return seen(nodeView({ ...inputs, certificateExpires: null, now: clock.now() }));
+  };
+  return {
+    one: viewOf,
+    all: () => [...store.view().Node.keys()].flatMap((name) => viewOf(name) ?? []),
+  };
+}
+
+/** The rings of a manager beside its store. */
+async function openTestHistory(given: { store: TestStore; folder: string; clock: Clock; log: Log }) {
+  const { store, folder, clock, log } = given;
+  return createHistory({
+    keeper: await openHistoryFile({ file: join(folder, 'history.sqlite'), log }),
+    world: {
+      virtualServices: () => [...store.view().VirtualService.values()],
+      nodes: () => [...store.view().Node.values()],
+    },
+    held: () => store.meta().mode === 'held',
+    ...{ clock, log },
+  });
+}
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 

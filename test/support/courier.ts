@@ -78,6 +78,7 @@ const listen = (heard: ReturnType<typeof createHeard>, publisher: () => Publishe
   beat: (node) => void heard.beats.push(node),
   report: async (node, report) => void heard.reports.push({ node, report }),
   answer: () => undefined,
+  traffic: () => undefined,
   gone: (node) => void heard.gone.push(node),
 });
 

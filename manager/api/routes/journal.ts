@@ -1,8 +1,12 @@
-/** The journal, its verification, and the pools: what is read as it is. */
+/** The journal, its verification, the pools and what they carried: what is read as it is. */
 import type { Given } from '../given.ts';
 import type { Handlers } from '../mount.ts';
 
-export const journalRoutes = ({ store, pools }: Given): Pick<Handlers, 'journal' | 'verify' | 'pools'> => ({
+export const journalRoutes = ({
+  store,
+  pools,
+  history,
+}: Given): Pick<Handlers, 'journal' | 'verify' | 'pools' | 'traffic' | 'history'> => ({
   journal: async ({ query }) => {
     const items = await store.journal(query);
     const { revision, epoch } = store.meta();
@@ -10,4 +14,6 @@ export const journalRoutes = ({ store, pools }: Given): Pick<Handlers, 'journal'
   },
   verify: () => store.verify(),
   pools: () => ({ items: pools.views() }),
+  traffic: () => ({ items: history.live() }),
+  history: ({ params, query }) => history.of(params.service, query),
 });

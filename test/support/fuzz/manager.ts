@@ -105,6 +105,7 @@ function wire(store: Store, pki: Pki, faults: Faults) {
       },
       report: async (node, report) => observed.report(node, report),
       answer: () => undefined,
+      traffic: () => undefined,
       gone: () => undefined,
     },
     refused: () => undefined,
