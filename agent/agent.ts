@@ -75,10 +75,8 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
   const { state, run } = config.paths;
   const desired = createDesired({ folder: state, log });
   const executables = createExecutables(config.executables);
-  const kernel = createKernel({
-    ...{ folder: state, allowed: config.kernel, log },
-    run: createRun({ executables, clock }),
-  });
+  const execute = createRun({ executables, clock });
+  const kernel = createKernel({ folder: state, allowed: config.kernel, log, run: execute });
   const runCheck = createRunCheck({
     clock,
     resolve: executables.resolve,
@@ -108,7 +106,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
   const checks = createChecks({ runCheck, report, failed: (unit) => units.put(unit), clock, log });
   const missing = createMissingDirectories();
   const expected = createExpected({ node, desired, missing, report, clock, log });
-  const director = createDirector({ node, desired, run, runCheck, report, clock, log });
+  const director = createDirector({ node, desired, run, execute, runCheck, report, clock, log });
   const units = createUnits({
     ...{ node, config, desired, executables, kernel, report, clock, log },
     runChecks: (list, how) => runChecks(list, { ...how, runCheck, clock }),

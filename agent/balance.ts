@@ -31,23 +31,37 @@ import {
   targetsOf,
   worst,
 } from './balance/targets.ts';
+import type { TrafficRow } from './balance/traffic.ts';
 
 export interface WantedServer {
   backend: string;
   server: string;
   state: 'up' | 'drain' | 'down';
   weight: number;
+  /** What this director's own probe says of it. */
+  probe?: Verdict;
 }
 
 /** A balancer's driver. */
 export interface BalancerDriver {
   /** What the balancer has; null while it does not run. */
   read(): Promise<ServerRow[] | null>;
-  /** Pure: what must be done to `actual`. */
-  plan(wanted: readonly WantedServer[], actual: readonly ServerRow[]): string[];
+  /**
+   * What must be done to `actual`, which is what was last read.
+   * @param shares what of the new connections the fallback is to get while a pool comes back, by service
+   */
+  plan(
+    wanted: readonly WantedServer[],
+    actual: readonly ServerRow[],
+    shares?: ReadonlyMap<string, number>,
+  ): string[];
   apply(changes: readonly string[]): Promise<void>;
   /** Makes what the balancer has survive its reload. */
   keep(): Promise<void>;
+  /** Milliseconds until it wants another look, when something is on its way. */
+  soon?(): number;
+  /** What it has counted; at most what one answer of the balancer holds. */
+  traffic?(): Promise<TrafficRow[]>;
 }
 
 /** The director's own probes: `unit` is the service. */
@@ -148,13 +162,13 @@ export function createBalance(options: BalanceOptions): Balance {
     silentSince = null;
     const decided = decideAll(pools, found);
     memories = new Map(decided.map(({ service, memory }) => [service.name, memory]));
-    const changes = driver.plan(decided.flatMap(wantedOf), found);
+    const changes = driver.plan(decided.flatMap(wantedOf), found, sharesOf(decided));
     const failure = changes.length > 0 ? await change(changes) : undefined;
     const after = changes.length > 0 ? await driver.read() : found;
     await driver.keep();
     const wait = report(decided, after ?? []);
     if (failure !== undefined) throw failure;
-    return { againAfter: Math.min(sweep, wait) };
+    return { againAfter: Math.min(sweep, wait, driver.soon?.() ?? sweep) };
   };
   /** What it had is not what it has: of a balancer that does not answer nothing is known, and that is what is said. */
   const noteSilence = (pools: readonly Pool[], why: string) => {
@@ -271,7 +285,16 @@ function verdictsOf(states: ReturnType<MemberProbes['current']>): Map<string, Ma
   return found;
 }
 
-const wantedOf = ({ service, verdict }: Decided): WantedServer[] =>
+const wantedOf = ({ service, verdict, seen }: Decided): WantedServer[] =>
   backendsOf(service).flatMap((backend) =>
-    verdict.members.map(({ node, state, weight }) => ({ backend, server: node, state, weight })),
+    verdict.members.map(({ node, state, weight }) => ({
+      backend,
+      server: node,
+      state,
+      weight,
+      probe: seen.get(node) ?? 'unknown',
+    })),
   );
+
+const sharesOf = (decided: readonly Decided[]): Map<string, number> =>
+  new Map(decided.map(({ service, verdict }) => [service.name, verdict.fallbackShare]));

@@ -1,5 +1,6 @@
 /** The manager, put together by hand: which parts there are, what each is given, and the order in which they start. */
 import type { Clock } from '../common/clock.ts';
+import { createFallback } from '../common/fallback.ts';
 import { type Running, startAll } from '../common/lifecycle.ts';
 import type { Log } from '../common/log.ts';
 import { messageOf } from '../protocol/errors.ts';
@@ -14,7 +15,6 @@ import { createMissed } from './desired/missed.ts';
 import { createPublisher } from './desired/publish.ts';
 import { rules } from './desired/rules.ts';
 import { createEvents } from './events.ts';
-import { createFallback } from './fallback.ts';
 import { createGoing } from './going.ts';
 import { createObserved } from './health/observed.ts';
 import { STANDING } from './health/told.ts';
@@ -62,7 +62,11 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
     },
     log,
   });
-  const fallback = createFallback({ listen: { address: config.address, port: config.ports.fallback } });
+  const fallback = createFallback({
+    listen: { address: config.address, port: config.ports.fallback },
+    clock,
+    log,
+  });
   return startAll(
     [
       { name: 'store', start: async () => store.close },

@@ -1,22 +1,25 @@
 /** The director's side of an agent: on a node of the balancer role, the driver, its own probes and the balance between them. */
-import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { Lease, PoolState } from '../../protocol/messages.ts';
 import { HEALTH_PORT } from '../../protocol/resources/cluster.ts';
-import { BALANCER_ROLE } from '../../protocol/topics.ts';
 import { createBalance } from '../balance.ts';
-import { createHaproxyDriver } from '../drivers/haproxy.ts';
+import type { Run } from '../drivers/run.ts';
+import { createAlarms } from '../link/alarms.ts';
 import type { ReportBody } from '../link/outbox.ts';
 import type { RunCheck } from '../probe/check.ts';
 import { createProbes } from '../probe/probes.ts';
 import type { Desired } from '../state/desired.ts';
+import { createBalancer } from './balancer.ts';
+import { createPage } from './page.ts';
 
 export interface DirectorOptions {
   node: string;
   desired: Pick<Desired, 'get' | 'list'>;
-  /** Where the template of the balancer puts its runtime socket. */
+  /** Where the templates of the balancer put its sockets, pid files and tracked files. */
   run: string;
+  /** Runs ipvsadm. */
+  execute: Run;
   runCheck: RunCheck;
   report: (body: ReportBody) => void;
   clock: Clock;
@@ -37,27 +40,31 @@ export interface Director {
 
 /** How many members are probed at the same time. */
 const WIDTH = 64;
+const DEAF =
+  'keepalived does not take up what it is told of members; the agent writes the table of the kernel itself';
 
 export function createDirector({
   node,
   desired,
   run,
+  execute,
   runCheck,
   report,
   clock,
   log,
 }: DirectorOptions): Director {
   const probes = createProbes({ clock, log, runCheck, width: WIDTH });
-  const driver = createHaproxyDriver({
-    socket: join(run, 'haproxy.sock'),
-    stateFile: join(run, 'haproxy.state'),
-    clock,
-  });
-  const isBalancer = () => desired.get('Node', node)?.spec.roles.includes(BALANCER_ROLE) ?? false;
+  const alarms = createAlarms(report);
+  const alarm = (active: boolean) => {
+    if (active) alarms.raise('driver-failed', 'keepalived', DEAF);
+    else alarms.clear('driver-failed', 'keepalived');
+  };
+  const driver = createBalancer({ node, desired, run, execute, alarm, clock });
+  const page = createPage({ node, desired, chosen: driver.chosen, clock, log });
   const balance = createBalance({
     driver,
     desired: {
-      virtualServices: () => (isBalancer() ? desired.list('VirtualService') : []),
+      virtualServices: () => (driver.chosen() ? desired.list('VirtualService') : []),
       nodes: () => desired.list('Node'),
       healthPort: () => desired.get('Cluster', 'cluster')?.spec.health?.port ?? HEALTH_PORT,
     },
@@ -68,8 +75,9 @@ export function createDirector({
   });
   let end: (() => Promise<void>) | undefined;
   const look = () => {
-    if (isBalancer()) end ??= balance.start();
+    if (driver.chosen() || driver.isLeft()) end ??= balance.start();
     if (end) balance.look();
+    page.look();
   };
   return {
     poolState: balance.poolState,
@@ -77,16 +85,16 @@ export function createDirector({
     look,
     hurry: balance.hurry,
     connected: () => {
+      alarms.repeat();
       if (end) balance.connected();
     },
-    keep: async () => {
-      if (isBalancer()) await driver.keep();
-    },
+    keep: driver.keep,
     start: () => {
       look();
       return async () => {
         await end?.();
         await probes.stop();
+        await page.stop();
       };
     },
   };

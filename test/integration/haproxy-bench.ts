@@ -8,8 +8,8 @@ import { type Balance, createBalance } from '../../agent/balance.ts';
 import { createRunCheck } from '../../agent/probe/check.ts';
 import { createProbes } from '../../agent/probe/probes.ts';
 import { systemClock } from '../../common/clock.ts';
+import { createFallback } from '../../common/fallback.ts';
 import { createLog } from '../../common/log.ts';
-import { createFallback } from '../../manager/fallback.ts';
 import type { PoolMember, PoolState } from '../../protocol/messages.ts';
 import { parseResource, type Resource, type ResourceOf } from '../../protocol/resource.ts';
 import { createHaproxy, type Haproxy } from './haproxy-process.ts';
@@ -92,7 +92,7 @@ const SWEEP_MS = 300;
 
 export async function createBench({ decide, running = true, send }: BenchOptions = {}): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'evenkeel-haproxy-'));
-  const fallback = createFallback({ listen: { address: '127.0.0.1', port: 0 } });
+  const fallback = createFallback({ listen: { address: '127.0.0.1', port: 0 }, clock: systemClock, log });
   const stopFallback = await fallback.start();
   const port = await freePort();
   const healthPort = await freePort();

@@ -1,5 +1,6 @@
 /** The kernel's IPVS: its table is read from /proc, changed by `ipvsadm -R`, and judged by reading it again. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeFileAtomic } from '../../../common/files.ts';
 import { isOurMark } from '../../../common/render/marks.ts';
@@ -24,6 +25,8 @@ export interface Ipvs {
   own(keys: readonly string[]): Promise<(key: string) => boolean>;
   /** Takes away all that is its own. */
   leave(): Promise<void>;
+  /** Whether it remembers anything to take away. */
+  isLeft(): boolean;
 }
 
 const TABLE = '/proc/net/ip_vs';
@@ -89,13 +92,15 @@ export function createIpvs({
       await remember(new Set([...mine, ...[...before].filter((key) => has.has(key))]));
       return (key) => before.has(key) || addresses.has(addressOf(key) ?? '') || isMark(key);
     },
+    isLeft: () => existsSync(memory),
     leave: async () => {
       const mine = await recall();
-      if (mine.size === 0) return;
+      if (!existsSync(memory)) return;
       const services = (await read()) ?? [];
       const gone = services.filter(({ key }) => mine.has(key) || isMark(key));
       await write(planTable([], gone, { hz: null, isOurs: () => true }).map(({ line }) => line));
-      await remember(new Set());
+      await rm(memory, { force: true });
+      remembered = new Set();
     },
   };
 }
