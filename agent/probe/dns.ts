@@ -76,8 +76,8 @@ async function overTcp({ address, port }: At, question: Packet, signal: AbortSig
   // The first two bytes are the length; leaving the loop destroys the socket.
   for await (const part of socket as AsyncIterable<Buffer>) {
     held = Buffer.concat([held, part]);
-    const length = held.length < 2 ? 0 : held.readUInt16BE(0);
-    if (held.length < 2 || held.length < 2 + length) continue;
+    const length = held.length < 2 ? LARGEST_ANSWER : Math.min(held.readUInt16BE(0), LARGEST_ANSWER + 1);
+    if (held.length < 2 + length) continue;
     const answer = read(held.subarray(2, 2 + length));
     if (answers(question, answer)) return answer;
     throw new Error('answered another question than ours');
@@ -85,12 +85,27 @@ async function overTcp({ address, port }: At, question: Packet, signal: AbortSig
   throw new Error('closed the connection before it had answered');
 }
 
+/** Far more than any answer that a check can be about. */
+const LARGEST_ANSWER = 8 * 1024;
+
+/** @throws for what is no message, before its reading can hold this process up: `decode` tries as much as is claimed */
 function read(message: Buffer): Reply {
+  if (message.length > LARGEST_ANSWER || leastLength(message) > message.length)
+    throw new Error('answered what is no DNS message: it claims more than it has, or is too long');
   try {
-    return decode(message) as Reply;
+    const reply = decode(message) as Reply;
+    if (decode.bytes > message.length) throw new Error('it is cut off');
+    return reply;
   } catch (err) {
     throw new Error(`answered what is no DNS message: ${messageOf(err)}`, { cause: err });
   }
+}
+
+/** A question takes five bytes at least, a record eleven. */
+function leastLength(message: Buffer): number {
+  if (message.length < 12) return 12;
+  const [questions = 0, ...records] = [4, 6, 8, 10].map((at) => message.readUInt16BE(at));
+  return 12 + questions * 5 + records.reduce((sum, count) => sum + count, 0) * 11;
 }
 
 const answers = ({ id }: Packet, answer: Reply): boolean => answer.type === 'response' && answer.id === id;
