@@ -166,5 +166,8 @@ describe('[3.2] the table is made what it is to be by differences', () => {
     ]);
     expect(plan(declared, '', say('up')).join()).not.toContain('2480');
     expect(plan(declared, '', say('up', 10), new Map([['web', 0.9]]))).toContain(`${fallback} 90`);
+    const unweighed = declaration({ web: { vip: '192.0.2.10', scheduler: 'rr' } });
+    expect(plan(unweighed, '', say('up', 10), new Map([['web', 0.9]]))).toContain(`${fallback} 1`);
+    expect(plan(unweighed, '', say('up', 10), new Map([['web', 0.3]])).join()).not.toContain('2480');
   });
 });

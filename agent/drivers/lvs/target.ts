@@ -39,12 +39,15 @@ export function targetOf(entry: Entry, { wants, shares, actual, takes }: TargetO
   return { entry, servers: [...servers, { ...entry.fallback, weight }] };
 }
 
-/** Those that go by weights; the others would give the fallback as much as a member. */
+/** Those that go by weights; the others give the fallback as much as a member, which is too much for a small share. */
 const weighing: ReadonlySet<string> = new Set(['wrr', 'wlc', 'lblc', 'lblcr', 'sed', 'nq', 'mh']);
+
+const HALF = 0.5;
 
 function fallbackWeight({ scheduler }: Entry, sum: number, share: number): number {
   if (sum === 0) return 1;
-  if (share <= 0 || share >= 1 || !weighing.has(scheduler)) return 0;
+  if (share <= 0 || share >= 1) return 0;
+  if (!weighing.has(scheduler)) return share >= HALF ? 1 : 0;
   return Math.min(65_535, Math.max(1, Math.round((sum * share) / (1 - share))));
 }
 
