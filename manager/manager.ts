@@ -32,6 +32,7 @@ import { createStorageMoves, type StorageMoves } from './storage/moves.ts';
 import { openHistoryFile } from './store/history-file.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
+import { createExternal } from './wiring/external.ts';
 import { createNodeViews } from './wiring/nodes.ts';
 import { worldOf } from './wiring/world.ts';
 import { openWitness } from './witness.ts';
@@ -53,11 +54,12 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
   const { broker, observed, missed, publisher, machines } = fleet;
   const storage = createStorageMoves({ store, observed, emit: events.emit, clock, log });
   const pools = wirePools(core, fleet);
-  const { api, metrics } = wirePeople(core, { ...fleet, pools, storage });
+  const { api, external, metrics } = wirePeople(core, { ...fleet, pools, storage });
   const followed = world.follow({
     removed: [broker.forget, async (node) => observed.forget(node), async (node) => missed.forget(node)],
     changed: () => {
       pools.touch();
+      external.look();
       history.tidy();
     },
     log,
@@ -83,6 +85,7 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
       { name: 'machines', start: machines.start },
       { name: 'doors', start: broker.listen },
       { name: 'pools', start: async () => pools.start() },
+      { name: 'external', start: async () => external.start() },
       { name: 'storage', start: async () => storage.start() },
       { name: 'fallback', start: fallback.start },
       { name: 'schedule', start: async () => createSchedule({ store, log }).start() },
@@ -221,9 +224,10 @@ function wirePools(core: Core, { observed, broker, asker }: Fleet) {
 
 /** The side of the people: views and the API. */
 function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageMoves }) {
-  const { config, clock, log, places, witness, store, pki, events, refusals, world, history } = core;
+  const { config, clock, log, places, witness, store, held, pki, events, refusals, world, history } = core;
   const { observed, join, broker, publisher, asker, pools, storage } = fleet;
   const { address, ports } = config;
+  const external = createExternal({ store, pools, pki, held, emit: events.emit, clock, log });
   const nodes = createNodeViews({ store, observed, world, clock });
   const metrics = createMetrics({
     ...{ store, nodes, pools, traffic: history.live },
@@ -236,6 +240,7 @@ function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageM
     events,
     nodes,
     pools,
+    external,
     history,
     storage,
     going: createGoing({
@@ -253,5 +258,5 @@ function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageM
     clock,
     log,
   });
-  return { api, metrics };
+  return { api, external, metrics };
 }

@@ -1,5 +1,6 @@
 /** Every HTTP endpoint, declared once: routes, OpenAPI and clients derive from this table. */
 import { type Static, type TSchema, Type } from 'typebox';
+import { externalApi } from './external.ts';
 import { joinApi } from './joining.ts';
 import { UnitPlan } from './messages.ts';
 import { NodeSpec } from './resources/node.ts';
@@ -253,6 +254,7 @@ export const api = {
     answer: HistoryView,
   },
   ...storageApi,
+  ...externalApi,
   events: {
     method: 'GET',
     path: '/api/v1/events',

@@ -213,6 +213,7 @@ export const eventTypes: readonly string[] = [
   ...['trust.refused', 'invite.made', 'token.made', 'token.revoked', 'backup.made'],
   ...['storage.begun', 'storage.phase', 'storage.moved', 'storage.reverted'],
   ...['manager.held', 'manager.resumed'],
+  ...['webhook.failing', 'webhook.delivered'],
 ];
 
 /** One line of the event stream: journal entries and happenings, merged. `id` resumes the stream (Last-Event-ID). */

@@ -13,6 +13,7 @@ import { answerProblems, beforeHandlers, LONGEST_PARAM } from './plugins/problem
 import { adminRoutes } from './routes/admin.ts';
 import { applyRoutes } from './routes/apply.ts';
 import { eventRoutes } from './routes/events.ts';
+import { externalRoutes } from './routes/external.ts';
 import { journalRoutes } from './routes/journal.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { publicRoutes } from './routes/public.ts';
@@ -104,6 +105,7 @@ async function build(options: ApiOptions): Promise<FastifyInstance> {
     ...resourceRoutes(store, changes),
     ...nodeRoutes(options),
     ...journalRoutes(options),
+    ...externalRoutes(options),
     ...adminRoutes(options),
     ...storageRoutes(options),
     ...publicRoutes(options),

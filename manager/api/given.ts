@@ -4,6 +4,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { AnswerOf, BodyOf, QueryOf } from '../../protocol/endpoints.ts';
 import type { EvenkeelError } from '../../protocol/errors.ts';
+import type { ExternalView, PoolMembers } from '../../protocol/external.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
 import type { StorageView } from '../../protocol/storage.ts';
 import type {
@@ -46,6 +47,11 @@ export interface Given {
   events: ApiEvents;
   nodes: { all(): NodeView[]; one(name: string): NodeView | undefined };
   pools: { views(): PoolView[] };
+  external: {
+    /** @throws EvenkeelError not-found, or busy while nothing is known yet */
+    members(service: string): PoolMembers;
+    view(): ExternalView;
+  };
   storage: {
     views(): StorageView[];
     view(name: string): StorageView;

@@ -1,5 +1,5 @@
 /** The manager's keys and certificates: the authority, the signing key of the cluster, the server's own certificate, and those of the nodes. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BACKDATED, LIFETIME, parseCertificate, renewalDue } from '../../common/certificates.ts';
@@ -56,6 +56,10 @@ export interface Pki {
   signingKey: string;
   /** Signs a message to the nodes. */
   seal(message: unknown): Envelope;
+  /**
+   * Signs a text for others, base64. Never one that is JSON as a whole: nodes would take it for a message.
+   */
+  sign(text: string): string;
   /**
    * Signs a node's certificate after judging its request.
    * @param known the key that the node joined with; absent when it joins
@@ -154,6 +158,7 @@ export async function createPki({
     fingerprint: () => sha256(parseCertificate(signer().certificate).raw),
     signingKey: createPublicKey(signing).export({ type: 'spki', format: 'pem' }) as string,
     seal: (message) => seal(message, signing),
+    sign: (text) => sign(null, Buffer.from(text), signing).toString('base64'),
     issueNode: async (node, csr, known) => {
       const { spki, key } = await readRequest(csr, node);
       if (known !== undefined && known !== key)

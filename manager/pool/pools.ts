@@ -4,14 +4,17 @@
  */
 import { type Clock, moment } from '../../common/clock.ts';
 import { type MassFailure, noFailure } from '../../common/health/mass.ts';
+import type { Membership } from '../../common/health/membership.ts';
 import type { Log } from '../../common/log.ts';
 import { messageOf } from '../../protocol/errors.ts';
+import type { PoolMembers } from '../../protocol/external.ts';
 import type { Envelope, Lease, PoolMember, PoolState } from '../../protocol/messages.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
 import { BALANCER_ROLE, topicOf } from '../../protocol/topics.ts';
 import type { PoolView } from '../../protocol/views.ts';
 import { compose, type Declared, type DirectorReport, type NodeSaid, type PoolWorld } from './compose.ts';
 import { judgePool } from './judge-pool.ts';
+import { membersNow, type Numbers, withdrawn } from './members.ts';
 import { type Happening, type Look, nothingSeen, transitions } from './transitions.ts';
 import { poolView } from './view.ts';
 
@@ -47,6 +50,10 @@ export interface Pools {
   /** Something may have changed: looks again, soon and once however often it is said. */
   touch(): void;
   views(): PoolView[];
+  /** Who should be in each pool; none of a pool that was not judged yet. */
+  members(): PoolMembers[];
+  /** Called with the members of a pool whenever they are others than before. */
+  onMembers(listener: (members: PoolMembers) => void): () => void;
   start(): () => void;
 }
 
@@ -58,6 +65,7 @@ interface Pool {
   seq: number;
   /** What was published last, without what moves by itself; empty before the first time. */
   published: string;
+  members: PoolMembers | undefined;
 }
 
 const LEASE_EVERY_MS = 1000;
@@ -72,6 +80,7 @@ export function createPools(options: PoolsOptions): Pools {
   const { cluster, epoch, firstNumber, world, observed, sign, emit, clock, log, grace = 5000 } = options;
   const pools = new Map<string, Pool>();
   const silent = new Set<string>();
+  const listeners = new Set<(members: PoolMembers) => void>();
   let number = firstNumber;
   let startedAt = clock.monotonic();
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -97,7 +106,8 @@ export function createPools(options: PoolsOptions): Pools {
   const lookAt = (service: Declared<VirtualServiceSpec>, isolated: boolean) => {
     const pool = pools.get(service.name) ?? newPool(service);
     const members = compose({ service, world, said: (node) => observed.of(node), now: clock.now() });
-    const reports = observed.poolReports(service.name);
+    // What a director still says that no longer has the traffic is nothing to go by.
+    const reports = isExternal() ? [] : observed.poolReports(service.name);
     const settled = members.every(({ opinion, operator }) => opinion !== 'none' || operator !== 'none');
     const waits = pool.published === '' && inGrace() && !settled;
     const verdict = judgePool({
@@ -115,7 +125,16 @@ export function createPools(options: PoolsOptions): Pools {
     Object.assign(pool, { service, mass: verdict.mass, probesOnly: verdict.probesOnly });
     pool.look = waits ? { ...nothingSeen, members, reports } : look;
     pools.set(service.name, pool);
-    if (!waits) publishIfNew(pool);
+    if (waits) return;
+    publishIfNew(pool);
+    tell(pool, verdict.membership);
+  };
+  const isExternal = () => world.cluster()?.spec.balancer === 'external';
+  const numbers = (): Numbers => ({ cluster, epoch: epoch(), next: () => ++number, at: moment(clock) });
+  const tell = (pool: Pool, membership: Membership) => {
+    const before = pool.members;
+    pool.members = membersNow(before, pool.service, { wanted: pool.look.members, membership }, numbers());
+    if (pool.members !== before) for (const listener of listeners) listener(pool.members);
   };
   const newPool = (service: Declared<VirtualServiceSpec>): Pool => ({
     service,
@@ -124,6 +143,7 @@ export function createPools(options: PoolsOptions): Pools {
     probesOnly: true,
     seq: 0,
     published: '',
+    members: undefined,
   });
   /** More than half of all nodes fell silent: it is the manager that has lost its network, not they. */
   const isIsolated = () => {
@@ -156,6 +176,8 @@ export function createPools(options: PoolsOptions): Pools {
     });
   };
   const withdraw = (service: string) => {
+    const told = pools.get(service)?.members;
+    if (told) for (const listener of listeners) listener(withdrawn(told, numbers()));
     pools.delete(service);
     send(options.clear(topicOf.pool(service)));
   };
@@ -189,6 +211,13 @@ export function createPools(options: PoolsOptions): Pools {
       [...pools.values()]
         .map(({ service, seq, probesOnly, look }) => poolView({ service, seq, probesOnly, ...look }))
         .sort((a, b) => (a.service < b.service ? -1 : 1)),
+    members: () => [...pools.values()].flatMap(({ members }) => members ?? []),
+    onMembers: (listener) => {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
+    },
     start: () => {
       startedAt = clock.monotonic();
       const undo = [

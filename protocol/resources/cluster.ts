@@ -1,5 +1,6 @@
 /** Cluster: what holds for all nodes; there is exactly one, named `cluster`. */
 import { type Static, Type } from 'typebox';
+import { External } from '../external.ts';
 import { Duration, IPv4, Network, OneOf, Port, Strict } from '../values.ts';
 
 export const ClusterName = Type.Literal('cluster');
@@ -46,6 +47,7 @@ export const ClusterSpec = Strict({
     },
     { default: {} },
   ),
+  external: Type.Optional(External),
   fallback: Strict(
     {
       port: Type.Unsafe<number>({

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import type { LightMyRequestResponse } from 'fastify';
 import { type Clock, systemClock } from '../../common/clock.ts';
 import { createLog, type Log } from '../../common/log.ts';
-import { createApi } from '../../manager/api/app.ts';
+import { type ApiOptions, createApi } from '../../manager/api/app.ts';
 import { editsOf } from '../../manager/api/change/documents.ts';
 import { createBackup } from '../../manager/backup.ts';
 import { rules } from '../../manager/desired/rules.ts';
@@ -20,8 +20,9 @@ import type { Said } from '../../manager/storage/facts.ts';
 import { createStorageMoves } from '../../manager/storage/moves.ts';
 import { openHistoryFile } from '../../manager/store/history-file.ts';
 import { openStore } from '../../manager/store/open.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
-import type { AccessRole, NodeView, PoolView, TrafficView } from '../../protocol/views.ts';
+import type { AccessRole, NodeView, PoolView } from '../../protocol/views.ts';
 
 const checkout = resolve(import.meta.dirname, '../..');
 
@@ -34,14 +35,14 @@ export interface TestApiOptions {
   pools?: PoolView[];
   /** What nodes say of the storages that they mount. */
   said?: (node: string) => Said | undefined;
-  traffic?: TrafficView[];
+  external?: ApiOptions['external'];
   logLevel?: string;
 }
 
 export type TestApi = Awaited<ReturnType<typeof startTestApi>>;
 
 export async function startTestApi(options: TestApiOptions = {}) {
-  const { clock = systemClock, seen = (view) => view, pools = [], traffic = [], failuresPerMinute } = options;
+  const { clock = systemClock, seen = (view) => view, pools = [], failuresPerMinute } = options;
   const folder = mkdtempSync(join(tmpdir(), 'evenkeel-api-'));
   const log = createLog('test', options.logLevel ?? 'silent');
   const store = await openStore({ file: join(folder, 'store.sqlite'), rules, clock, log, create: true });
@@ -57,8 +58,9 @@ export async function startTestApi(options: TestApiOptions = {}) {
   const events = createEvents({ store, log });
   const refusals = createRefusals({ emit: events.emit, clock });
   const nothing = () => ({});
+  const history = await openTestHistory({ store, folder, clock, log });
   const metrics = createMetrics({
-    ...{ store, nodes, pools: views, traffic: () => traffic },
+    ...{ store, nodes, pools: views, traffic: history.live },
     ...{ refused: refusals.counts, dropped: nothing },
   });
   const state = () => ({
@@ -66,18 +68,14 @@ export async function startTestApi(options: TestApiOptions = {}) {
     ...store.meta(),
     ports: { api: 1, machines: 1, broker: 1, fallback: 1 },
   });
-  const history = await openTestHistory({ store, folder, clock, log });
   const storage = createStorageMoves({
     ...{ store, observed: hearing(options), emit: events.emit, clock, log },
   });
   const api = createApi({
-    storage,
-    history: { ...history, live: () => traffic },
-    ...{ store, events, nodes, metrics, clock, log, pools: views, tls: pki.credentials },
+    ...{ storage, history, store, events, nodes, metrics, clock, log, pools: views, tls: pki.credentials },
     listen: { address: '127.0.0.1', port: 0 },
     ask: options.ask ?? (async (_, what) => ({ id: '1', what, units: [] })),
-    join: nobodyJoins,
-    refused: refusals.refused,
+    ...{ join: nobodyJoins, external: options.external ?? nobodyElse, refused: refusals.refused },
     going: {
       state,
       resume: async (how) => {
@@ -166,6 +164,13 @@ async function tokensFor(store: Awaited<ReturnType<typeof openStore>>): Promise<
   const make = (role: AccessRole) => store.tokens.create({ name: role, role });
   return { viewer: await make('viewer'), operator: await make('operator'), admin: await make('admin') };
 }
+
+const nobodyElse: ApiOptions['external'] = {
+  members: (service) => {
+    throw new EvenkeelError('not-found', `there is no VirtualService/${service}`);
+  },
+  view: () => ({ signingKey: '', webhook: null }),
+};
 
 const nobodyJoins = {
   invite: async () => ({
