@@ -102,11 +102,11 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
   };
   const beat = () => ({ ok: isWell(units) });
   const link = createLink({ identity, desired, handlers, beat, version: VERSION, clock, log });
-  const { report } = link;
+  const { report, traffic: say } = link;
   const checks = createChecks({ runCheck, report, failed: (unit) => units.put(unit), clock, log });
   const missing = createMissingDirectories();
   const expected = createExpected({ node, desired, missing, report, clock, log });
-  const director = createDirector({ node, desired, run, execute, runCheck, report, clock, log });
+  const director = createDirector({ node, desired, run, execute, runCheck, report, say, clock, log });
   const units = createUnits({
     ...{ node, config, desired, executables, kernel, report, clock, log },
     runChecks: (list, how) => runChecks(list, { ...how, runCheck, clock }),

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../common/clock.ts';
 import { writeFileAtomic } from '../../common/files.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
+import type { TrafficRow } from './balancer.ts';
 import { createTalk, type Talk } from './haproxy-socket.ts';
 
 export type Admin = 'ready' | 'drain' | 'maint';
@@ -41,6 +42,8 @@ export interface HaproxyDriver {
   apply(changes: readonly string[]): Promise<void>;
   /** Writes the state file that HAProxy reads when it reloads; nothing when it says the same already. */
   keep(): Promise<void>;
+  /** What it has counted since its last reload; nothing while it does not run. */
+  traffic(): Promise<TrafficRow[]>;
 }
 
 export function createHaproxyDriver({
@@ -66,6 +69,7 @@ export function createHaproxyDriver({
       if (dump !== null && withoutAges(await textOf(stateFile)) !== withoutAges(dump))
         await writeFileAtomic(stateFile, dump);
     },
+    traffic: async () => readTraffic((await talk('show stat -1 6 -1')) ?? ''),
   };
 }
 
@@ -125,6 +129,20 @@ export function readServers(dump: string, stat: string): ActualServer[] {
     };
   });
 }
+
+/** The counters of backends and servers. Sessions are what HAProxy counts: requests where it speaks HTTP. */
+export const readTraffic = (stat: string): TrafficRow[] =>
+  table(stat.replace(/^# /, ''), ',').map((row) => ({
+    backend: row.pxname ?? '',
+    server: row.svname === 'BACKEND' ? null : (row.svname ?? ''),
+    connections: Number(row.stot ?? 0),
+    active: Number(row.scur ?? 0),
+    inactive: 0,
+    packetsIn: null,
+    packetsOut: null,
+    bytesIn: Number(row.bin ?? 0),
+    bytesOut: Number(row.bout ?? 0),
+  }));
 
 /** Rows of a table whose first line names the columns. */
 function table(text: string, separator: string): Record<string, string | undefined>[] {

@@ -3,6 +3,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { Lease, PoolState } from '../../protocol/messages.ts';
 import { HEALTH_PORT } from '../../protocol/resources/cluster.ts';
+import { createTraffic, type TrafficOptions } from '../balance/traffic.ts';
 import { createBalance } from '../balance.ts';
 import type { Run } from '../drivers/run.ts';
 import { createAlarms } from '../link/alarms.ts';
@@ -22,6 +23,8 @@ export interface DirectorOptions {
   execute: Run;
   runCheck: RunCheck;
   report: (body: ReportBody) => void;
+  /** Says what the balancer has counted, now or never. */
+  say: TrafficOptions['say'];
   clock: Clock;
   log: Log;
 }
@@ -50,6 +53,7 @@ export function createDirector({
   execute,
   runCheck,
   report,
+  say,
   clock,
   log,
 }: DirectorOptions): Director {
@@ -73,6 +77,14 @@ export function createDirector({
     clock,
     log,
   });
+  const traffic = createTraffic({
+    read: async () => {
+      const source = driver.chosen() ?? null;
+      return source === null ? null : { source, rows: (await driver.traffic?.()) ?? [] };
+    },
+    services: () => desired.list('VirtualService'),
+    ...{ say, clock, log },
+  });
   let end: (() => Promise<void>) | undefined;
   const look = () => {
     if (driver.chosen() || driver.isLeft()) end ??= balance.start();
@@ -91,7 +103,9 @@ export function createDirector({
     keep: driver.keep,
     start: () => {
       look();
+      const stopTraffic = traffic.start();
       return async () => {
+        await stopTraffic();
         await end?.();
         await probes.stop();
         await page.stop();
