@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import type { LightMyRequestResponse } from 'fastify';
 import { type Clock, systemClock } from '../../common/clock.ts';
 import { createLog, type Log } from '../../common/log.ts';
-import { createApi } from '../../manager/api/app.ts';
+import { type ApiOptions, createApi } from '../../manager/api/app.ts';
 import { editsOf } from '../../manager/api/change/documents.ts';
 import { createBackup } from '../../manager/backup.ts';
 import { rules } from '../../manager/desired/rules.ts';
@@ -20,6 +20,7 @@ import type { Said } from '../../manager/storage/facts.ts';
 import { createStorageMoves } from '../../manager/storage/moves.ts';
 import { openHistoryFile } from '../../manager/store/history-file.ts';
 import { openStore } from '../../manager/store/open.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
 import type { AccessRole, NodeView, PoolView } from '../../protocol/views.ts';
 
@@ -34,6 +35,7 @@ export interface TestApiOptions {
   pools?: PoolView[];
   /** What nodes say of the storages that they mount. */
   said?: (node: string) => Said | undefined;
+  external?: ApiOptions['external'];
   logLevel?: string;
 }
 
@@ -73,7 +75,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     ...{ storage, history, store, events, nodes, metrics, clock, log, pools: views, tls: pki.credentials },
     listen: { address: '127.0.0.1', port: 0 },
     ask: options.ask ?? (async (_, what) => ({ id: '1', what, units: [] })),
-    ...{ join: nobodyJoins, refused: refusals.refused },
+    ...{ join: nobodyJoins, external: options.external ?? nobodyElse, refused: refusals.refused },
     going: {
       state,
       resume: async (how) => {
@@ -162,6 +164,13 @@ async function tokensFor(store: Awaited<ReturnType<typeof openStore>>): Promise<
   const make = (role: AccessRole) => store.tokens.create({ name: role, role });
   return { viewer: await make('viewer'), operator: await make('operator'), admin: await make('admin') };
 }
+
+const nobodyElse: ApiOptions['external'] = {
+  members: (service) => {
+    throw new EvenkeelError('not-found', `there is no VirtualService/${service}`);
+  },
+  view: () => ({ signingKey: '', webhook: null }),
+};
 
 const nobodyJoins = {
   invite: async () => ({
