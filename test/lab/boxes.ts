@@ -1,6 +1,5 @@
 /** Boxes on networks of their own: made together, healed together, their logs saved, and nothing left of them. */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGuest, type Guest, type GuestOptions } from './guest.ts';
 import { checkout, obstacles } from './host.ts';
@@ -29,7 +28,10 @@ export interface Boxes {
 export interface GroundOptions {
   /** How many networks there are: every box has a card in each. */
   networks?: number;
-  /** Where the folder is made; its path must be short, for Unix sockets are in it. */
+  /**
+   * Must be short, for Unix sockets are in it. By default it is on a memory disk of the lab's namespaces (inside.sh),
+   * which is gone with them, whoever is killed.
+   */
   folder?: string;
 }
 
@@ -38,7 +40,7 @@ const FIRST_HOST = 11;
 /** Makes the networks and the boxes, without power. @throws when this machine cannot have any, and why */
 export function createBoxes(
   options: readonly BoxOptions[],
-  { networks = 1, folder = mkdtempSync(join(tmpdir(), 'evenkeel-lab-')) }: GroundOptions = {},
+  { networks = 1, folder = mkdtempSync('/dev/shm/lab-') }: GroundOptions = {},
 ): Boxes {
   refuseOutside();
   const why = obstacles();

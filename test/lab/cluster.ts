@@ -57,16 +57,18 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     nodes.map(({ roles, parameters, ...box }) => ({ disk: DISK, ...box })),
     ground,
   );
-  const lab = assemble(boxes, foundManager(boxes.folder, balancer), nodes);
+  let made: Boxes = boxes;
   try {
-    await Promise.all([boxes.boot(), lab.manager.start()]);
-    await Promise.all(nodes.map((node) => enter(boxes.box(node.name), node, lab.api)));
+    const lab = assemble(boxes, foundManager(boxes.folder, balancer), nodes);
+    made = lab;
+    await Promise.all([lab.boot(), lab.manager.start()]);
+    await Promise.all(nodes.map((node) => enter(lab.box(node.name), node, lab.api)));
     if (documents.length > 0) await lab.apply(documents);
     return lab;
   } catch (err) {
     const where = failedFolder('start');
-    await lab.saveLogs(where);
-    await lab.stop();
+    await made.saveLogs(where);
+    await made.stop();
     throw new Error(`the lab did not start; its logs: ${where}`, { cause: err });
   }
 }

@@ -97,7 +97,8 @@ export function createGuest(options: GuestOptions, lans: readonly Lan[], ground:
   const place = { ...options, folder, sockets: join(ground, 'u'), taps };
   const chosen = (nr?: number) => lans.filter((lan) => nr === undefined || lan.nr === nr);
   let life: Life | undefined;
-  let isFrozen = false;
+  /** What was done to it and holds until it is undone, or its power goes. */
+  const wounds = new Set<'frozen' | 'slow' | 'skewed'>();
   const living = (): Life => {
     if (!life) throw new Error(`${name} is off`);
     return life;
@@ -118,7 +119,7 @@ export function createGuest(options: GuestOptions, lans: readonly Lan[], ground:
     life = started;
     started.gone = ended(started.process).then(() => {
       life = undefined;
-      isFrozen = false;
+      wounds.clear();
       started.channel.close(`went off; its console ends:\n${tailOf(join(folder, 'console.log'))}`);
     });
     await within(BOOT_MS, started.channel.ready, () => powerCut());
@@ -149,11 +150,10 @@ export function createGuest(options: GuestOptions, lans: readonly Lan[], ground:
     },
     freeze: () => {
       mconsole('stop');
-      isFrozen = true;
+      wounds.add('frozen');
     },
     thaw: () => {
-      if (isFrozen) mconsole('go');
-      isFrozen = false;
+      if (wounds.delete('frozen')) mconsole('go');
     },
     cut: (nr) => {
       for (const lan of chosen(nr)) lan.cut(name);
@@ -163,12 +163,17 @@ export function createGuest(options: GuestOptions, lans: readonly Lan[], ground:
     },
     slow: async (how, nr) => {
       for (const lan of chosen(nr)) await must(`tc qdisc replace dev vec${lan.nr} root ${netemOf(how)}`);
+      wounds.add('slow');
     },
     fast: async (nr) => {
+      if (!wounds.has('slow')) return;
       for (const lan of chosen(nr)) await must(`tc qdisc del dev vec${lan.nr} root 2>/dev/null || true`);
+      if (nr === undefined) wounds.delete('slow');
     },
     skew: async (seconds) => {
+      if (seconds === 0 && !wounds.delete('skewed')) return;
       await must(`date -s @${Math.round(Date.now() / 1000) + seconds}`);
+      if (seconds !== 0) wounds.add('skewed');
     },
     terminal: () => life?.terminal,
   };

@@ -2,17 +2,14 @@
 import { until } from '../support/until.ts';
 import { failedFolder } from './boxes.ts';
 import { createLab, type Lab } from './cluster.ts';
-import { direct } from './director.ts';
 import { taking, watchTable } from './table.ts';
 import { splitOf, type Visits, visit } from './visit.ts';
-import { furnish, site, VIP, webNode } from './web.ts';
+import { director, furnish, site, VIP, webNode, webService } from './web.ts';
 
 const URL = `http://${VIP}/`;
 const STAYS = 'w1';
 const GOES = 'w2';
 const COUNT = 100;
-/** With direct routing a member answers at the address of the service. */
-const parameters = { nodeHeader: true, anyAddress: true };
 /** With two nodes and round robin; other requests may come between, such as a check. */
 const FAIR = 0.4;
 const POOL_MS = 30_000;
@@ -34,14 +31,12 @@ export interface Seen {
 export async function smoke(say: (line: string) => void): Promise<string[]> {
   const began = performance.now();
   const lab = await createLab({
-    nodes: [{ name: 'd1' }, ...[STAYS, GOES].map((name) => webNode(name, { parameters }))],
-    balancer: 'external',
-    documents: [site],
+    nodes: [director('d1'), webNode(STAYS), webNode(GOES)],
+    documents: [site, webService()],
   });
   try {
     await furnish([lab.box(STAYS), lab.box(GOES)], lab.folder);
     await lab.settled();
-    await direct(lab, 'd1', [STAYS, GOES]);
     const pool = await watchPool(lab);
     await until('both are in the pool', () => pool().length === 2, POOL_MS);
     say(`a manager, a director and two web nodes serve after ${seconds(performance.now() - began)}`);
