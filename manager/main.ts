@@ -27,7 +27,7 @@ program
   .requiredOption('--data <folder>', 'where the manager keeps everything')
   .requiredOption('--content <folder>', 'where the shipped policies/ and templates/ are')
   .requiredOption('--address <address>', 'the cluster address')
-  .option('--balancer <driver>', 'the driver of the balancer role', 'haproxy')
+  .option('--balancer <driver>', 'the driver of the balancer role', 'lvs')
   .option('--api-port <port>', 'HTTPS for people', port, 8443)
   .option('--machines-port <port>', 'mutual TLS for nodes', port, 2400)
   .option('--broker-port <port>', 'MQTT over TLS', port, 8883)
@@ -64,7 +64,7 @@ program
   )
   .requiredOption('--data <folder>', 'the folder of the manager, which must be stopped')
   .requiredOption('--content <folder>', 'where the shipped policies/ and templates/ are')
-  .option('--balancer <driver>', 'the driver of the balancer role', 'haproxy')
+  .option('--balancer <driver>', 'the driver of the balancer role', 'lvs')
   .action(async (request: StartOverRequest) => {
     process.stdout.write(`${JSON.stringify(await startOver(request, systemClock))}\n`);
   });

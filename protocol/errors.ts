@@ -34,6 +34,7 @@ export const errors = {
   ),
   'address-conflict': row(409, 'terminal', 'Two virtual services answer at one address and port'),
   'network-conflict': row(409, 'terminal', 'The addresses do not fit the layout of the networks'),
+  'balancer-conflict': row(409, 'terminal', 'The balancer of the cluster cannot do what is asked of it'),
   'storage-moving': row(409, 'terminal', 'The storage is being moved to another server'),
   'storage-elsewhere': row(
     409,

@@ -14,7 +14,7 @@ export function addStartOver(program: Command): void {
     .description('without a backup: an empty store under the same keys, on the box of the stopped manager')
     .requiredOption('--data <folder>', 'where the manager keeps everything')
     .requiredOption('--content <folder>', 'where the shipped policies/ and templates/ are')
-    .option('--balancer <driver>', 'the driver of the balancer role', 'haproxy')
+    .option('--balancer <driver>', 'the driver of the balancer role', 'lvs')
     .addHelpText('after', HELP)
     .action(({ data, content, balancer }: StartOverOptions) =>
       runManager('start-over', ['--data', data, '--content', content, '--balancer', balancer]),

@@ -2,6 +2,7 @@
 import type { Proposal } from '../../common/rules.ts';
 import type { Problem } from '../../protocol/errors.ts';
 import { addressProblems } from './addresses.ts';
+import { balancerProblems } from './balancer.ts';
 import { claimProblems } from './claims.ts';
 import { domainProblems } from './domains.ts';
 import { moveProblems } from './moves.ts';
@@ -20,6 +21,7 @@ export function admit(proposal: Proposal): Problem[] {
     ...domainProblems(proposal, touched),
     ...addressProblems(proposal, touched),
     ...networkProblems(proposal, touched),
+    ...balancerProblems(proposal, touched),
     ...moveProblems(proposal, touched),
     ...probeProblems(touched),
     ...referenceProblems(proposal, touched),

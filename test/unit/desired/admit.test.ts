@@ -159,7 +159,7 @@ it('[2 bad input] two virtual services that answer at one address and port are r
     'address-conflict documents/0/spec/ports/1',
   ]);
   expect(problems(store, ...puts(service('other')))).toEqual(['address-conflict documents/0/spec/ports/0']);
-  expect(problems(basics(), ...puts(service('web', { ports: [80, { port: 80, target: 81 }] })))).toEqual([
+  expect(problems(basics(), ...puts(service('web', { forwarding: 'NAT', ports: [80, { port: 80, target: 81 }] })))).toEqual([
     'address-conflict documents/0/spec/ports/1',
   ]);
   expect(problems(store, ...puts(service('more', { ports: [443] })))).toEqual([]);
@@ -173,6 +173,7 @@ it('[3.5] a probe that cannot be tried is refused: of no port of the service, fo
       ...puts(
         service('web', {
           ports: [80, { port: 443, target: 8443 }],
+          forwarding: 'NAT',
           pool: { role: 'web', check: 'http', probe },
         }),
       ),
