@@ -107,8 +107,12 @@ export const VirtualServiceSpec = Strict({
       '0s',
     ),
     holdDown: Strict(
-      { first: withDefault(Duration, '0s'), cap: withDefault(Duration, '5m') },
-      { default: {}, description: 'How long a member that keeps failing stays out: first, and at most' },
+      { first: withDefault(Duration, '10s'), cap: withDefault(Duration, '5m') },
+      {
+        default: {},
+        description:
+          'How long a member that fell again within ten minutes must be well before it is back: twice as long each time, up to the cap',
+      },
     ),
     probe: Probe,
   }),
