@@ -1,5 +1,5 @@
 /** Advice: what is right, and yet does nothing. Said beside the answer of a change; it refuses nothing. Pure. */
-import type { ResourceOf } from '../../protocol/resource.ts';
+import { canonical, parseResource, type ResourceOf } from '../../protocol/resource.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
 
 type Service = Pick<ResourceOf<'VirtualService'>, 'name' | 'spec'>;
@@ -19,25 +19,28 @@ export function adviceOn(
   });
 }
 
-/** What was said of how traffic is spread, other than what holds where nothing is said. */
-function othersMatters({
-  scheduler,
-  forwarding,
-  groupPorts,
-  persistence,
-  fallback,
-  pool,
-}: VirtualServiceSpec): string[] {
-  const said: [string, boolean][] = [
-    ['scheduler', scheduler !== 'wlc'],
-    ['forwarding', forwarding !== 'DR'],
-    ['groupPorts', groupPorts],
-    ['persistence', persistence !== undefined],
-    ['fallback', fallback !== 'manager'],
-    ['pool.slowStart', !isNothing(pool.slowStart)],
-    ['pool.holdDown', !isNothing(pool.holdDown.first)],
-  ];
-  return said.filter(([, is]) => is).map(([field]) => field);
-}
+/** What is another person's matter there. */
+const matters: Record<string, (spec: VirtualServiceSpec) => unknown> = {
+  scheduler: ({ scheduler }) => scheduler,
+  forwarding: ({ forwarding }) => forwarding,
+  groupPorts: ({ groupPorts }) => groupPorts,
+  persistence: ({ persistence }) => persistence ?? null,
+  fallback: ({ fallback }) => fallback,
+  'pool.slowStart': ({ pool }) => pool.slowStart,
+  'pool.holdDown': ({ pool }) => pool.holdDown,
+};
 
-const isNothing = (duration: string): boolean => /^0+[a-z]/.test(duration);
+/** The fields that say something else than what holds where nothing is said. */
+const othersMatters = (spec: VirtualServiceSpec): string[] =>
+  Object.keys(matters).filter((field) => canonical(matters[field]?.(spec)) !== unsaid[field]);
+
+const plain = parseResource({
+  ...{ kind: 'VirtualService', name: 'plain' },
+  spec: { vip: '192.0.2.1', ports: [80], pool: { role: 'web', check: 'http' } },
+});
+const unsaid = Object.fromEntries(
+  Object.entries(matters).map(([field, of]) => [
+    field,
+    plain.ok ? canonical(of(plain.resource.spec as VirtualServiceSpec)) : '',
+  ]),
+);
