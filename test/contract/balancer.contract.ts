@@ -1,0 +1,115 @@
+/**
+ * The contract of a balancer's driver: what each of them promises, told apart only by its bench. Without a test runner, so
+ * that it can be kept in a box whose kernel has IPVS as well as on any machine.
+ */
+import { deepStrictEqual } from 'node:assert/strict';
+import type { BalancerDriver, WantedServer } from '../../agent/balance.ts';
+import { until } from '../support/until.ts';
+
+export const MEMBERS = ['n1', 'n2'] as const;
+type Member = (typeof MEMBERS)[number];
+
+export interface BalancerBench {
+  driver: BalancerDriver;
+  /** The one backend, with the members n1 and n2. */
+  backend: string;
+  /** What the balancer has, by its own tools and not by the driver: `100`, `0` for a drain, `out`. */
+  shows(): Promise<Record<string, string>>;
+  /** Somebody takes n1 out behind the driver's back. */
+  takeOut(): Promise<void>;
+  /** Somebody gives n2 the weight 7. */
+  weigh(): Promise<void>;
+  /** The daemon is killed and started again; where there is none, the agent is. */
+  restart(): Promise<void>;
+}
+
+type Wish = [state: WantedServer['state'], weight: number];
+export type Promises = Record<string, (bench: BalancerBench) => Promise<void>>;
+
+const UP: Wish = ['up', 100];
+const DOWN: Wish = ['down', 0];
+const DRAIN: Wish = ['drain', 0];
+/** A pass comes at least so often, and a driver that waits for its daemon's own checks needs several. */
+const PATIENCE_MS = 20_000;
+const SWEEP_MS = 200;
+
+const wanted = ({ backend }: BalancerBench, wishes: Record<Member, Wish>): WantedServer[] =>
+  MEMBERS.map((server) => {
+    const [state, weight] = wishes[server];
+    return { backend, server, state, weight, probe: state === 'down' ? 'down' : 'up' };
+  });
+
+/** One pass, as the balance does it. */
+async function pass(bench: BalancerBench, wishes: Record<Member, Wish>): Promise<string[]> {
+  const rows = await bench.driver.read();
+  if (rows === null) return ['it does not run'];
+  const changes = bench.driver.plan(wanted(bench, wishes), rows);
+  if (changes.length > 0) await bench.driver.apply(changes);
+  await bench.driver.keep();
+  return changes;
+}
+
+/** Passes until the balancer shows it and the driver has nothing left to do. */
+async function settle(bench: BalancerBench, wishes: Record<Member, Wish>, expected: object): Promise<void> {
+  let shown: object = {};
+  const isSo = async () => {
+    const changes = await pass(bench, wishes);
+    shown = await bench.shows();
+    const same = JSON.stringify(shown) === JSON.stringify(expected);
+    if (!same || changes.length > 0) await new Promise((resolve) => setTimeout(resolve, SWEEP_MS));
+    return same && changes.length === 0;
+  };
+  await until('the balancer has what is wanted', isSo, PATIENCE_MS).catch(() =>
+    deepStrictEqual(shown, expected),
+  );
+}
+
+const ALL = { n1: UP, n2: UP };
+const all = { n1: '100', n2: '100' };
+const rowsOf = async ({ driver }: BalancerBench) =>
+  Object.fromEntries(
+    ((await driver.read()) ?? [])
+      .filter(({ server }) => MEMBERS.some((member) => member === server))
+      .map(({ server, admin, weight, running }) => [
+        server,
+        [admin, admin === 'ready' ? weight : 0, running],
+      ]),
+  );
+
+export const promises: Promises = {
+  'takes in who is wanted, with the weight that is wanted, and then has nothing to do': async (bench) => {
+    await settle(bench, { n1: ['up', 30], n2: ['up', 200] }, { n1: '30', n2: '200' });
+    deepStrictEqual(await pass(bench, { n1: ['up', 30], n2: ['up', 200] }), []);
+    await settle(bench, ALL, all);
+  },
+  'reads back what the balancer has': async (bench) => {
+    await settle(bench, ALL, all);
+    deepStrictEqual(await rowsOf(bench), { n1: ['ready', 100, true], n2: ['ready', 100, true] });
+    await settle(bench, { ...ALL, n2: DRAIN }, { ...all, n2: '0' });
+    deepStrictEqual((await rowsOf(bench)).n2?.slice(0, 2), ['drain', 0]);
+    await settle(bench, { ...ALL, n2: DOWN }, { ...all, n2: 'out' });
+    deepStrictEqual((await rowsOf(bench)).n2?.slice(0, 2), ['maint', 0]);
+  },
+  'takes out who is down and leaves the others as they are, also when it is the last': async (bench) => {
+    await settle(bench, { ...ALL, n1: DOWN }, { ...all, n1: 'out' });
+    await settle(bench, { n1: DOWN, n2: DOWN }, { n1: 'out', n2: 'out' });
+    await settle(bench, ALL, all);
+  },
+  'keeps who drains without new connections, and takes it in again': async (bench) => {
+    await settle(bench, { ...ALL, n1: DRAIN }, { ...all, n1: '0' });
+    await settle(bench, ALL, all);
+  },
+  'undoes what a hand has done': async (bench) => {
+    await settle(bench, ALL, all);
+    await bench.takeOut();
+    await bench.weigh();
+    await settle(bench, ALL, all);
+  },
+  'keeps its verdicts through a restart': async (bench) => {
+    const wishes: Record<Member, Wish> = { n1: DOWN, n2: ['up', 40] };
+    await settle(bench, wishes, { n1: 'out', n2: '40' });
+    await bench.restart();
+    await settle(bench, wishes, { n1: 'out', n2: '40' });
+    await settle(bench, ALL, all);
+  },
+};
