@@ -20,6 +20,7 @@ import { createRunCheck } from './probe/check.ts';
 import { createMissingDirectories } from './probe/directories.ts';
 import { runChecks } from './probe/verify.ts';
 import { createDesired } from './state/desired.ts';
+import { createMover } from './storage/mover.ts';
 import { createChecks } from './wiring/checks.ts';
 import { createDirector } from './wiring/director.ts';
 import { createExpected } from './wiring/expected.ts';
@@ -37,7 +38,7 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
   const unlock = await takeLock('agent', state);
   if (!unlock) throw new EvenkeelError('already-exists', `another agent runs with ${state}`);
   const identity = await openIdentity({ folder: join(state, 'identity'), clock, log });
-  const { desired, checks, units, speaker, director, expected, link } = wire({
+  const { desired, checks, units, speaker, director, expected, mover, link } = wire({
     config,
     identity,
     clock,
@@ -57,6 +58,7 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
       { name: 'listener', start: async () => speaker.start() },
       { name: 'director', start: async () => director.start() },
       { name: 'expected', start: async () => expected.start() },
+      { name: 'mover', start: async () => mover.start() },
       { name: 'certificate', start: async () => identity.start() },
       {
         name: 'link',
@@ -88,6 +90,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
       director.look();
       expected.look();
       speaker.look();
+      mover.look();
     },
     pool: (pool) => director.poolState(pool),
     lease: (lease) => director.lease(lease),
@@ -98,12 +101,17 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
       director.connected();
       expected.again();
       speaker.again();
+      mover.again();
     },
   };
   const beat = () => ({ ok: isWell(units) });
   const link = createLink({ identity, desired, handlers, beat, version: VERSION, clock, log });
   const { report, traffic: say } = link;
   const checks = createChecks({ runCheck, report, failed: (unit) => units.put(unit), clock, log });
+  const mover = createMover({
+    ...{ node, cluster: identity.cluster, desired, folder: join(state, 'storage') },
+    ...{ run: execute, report, clock, log },
+  });
   const missing = createMissingDirectories();
   const expected = createExpected({ node, desired, missing, report, clock, log });
   const director = createDirector({ node, desired, run, execute, runCheck, report, say, clock, log });
@@ -121,7 +129,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
   });
   const speaker = createSpeaker({ node, desired, units, checks, report, clock, log });
   const answer = answerer({ units, hurry: () => [checks, director].forEach((part) => void part.hurry()) });
-  return { desired, checks, units, speaker, director, expected, link };
+  return { desired, checks, units, speaker, director, expected, mover, link };
 }
 
 /** All units are good and have seen the desired state as it is now; one that has not is asked to look. */

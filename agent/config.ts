@@ -115,6 +115,7 @@ const DEFAULTS = [
   'rndc',
   'rpc.mountd',
   'rpc.nfsd',
+  'rsync',
   'setquota',
   'sysctl',
   'true',

@@ -73,6 +73,7 @@ find_missing_for_lab() {
   need ipvsadm ipvsadm
   need exportfs nfs-kernel-server
   need mount.nfs nfs-common
+  need rsync rsync
 }
 
 guard_was_left() {

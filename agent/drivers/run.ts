@@ -16,6 +16,8 @@ export interface RunOptions {
   timeout: number;
   /** Ends the command before its time. */
   signal?: AbortSignal;
+  /** Hears what it says on its standard output, as it comes. */
+  heard?: (text: string) => void;
   /** So many characters of what it says are kept; else 32 Ki. */
   most?: number;
   /** What it reads on its standard input; else nothing. */
@@ -30,7 +32,7 @@ const MOST = 32 * 1024;
 const LAST_WORDS_MS = 250;
 
 export function createRun({ executables, clock }: { executables: Executables; clock: Clock }): Run {
-  return async (command, { timeout, signal, most = MOST, input }) => {
+  return async (command, { timeout, signal, most = MOST, input, heard }) => {
     const [path, ...args] = executables.resolve(command);
     signal?.throwIfAborted();
     const child = spawn(path, args, {
@@ -39,6 +41,7 @@ export function createRun({ executables, clock }: { executables: Executables; cl
     });
     feed(child, input);
     const output = gather(child, most / 2);
+    if (heard) child.stdout?.on('data', heard);
     const undo: (() => void)[] = [];
     try {
       return await new Promise<Ended>((resolve, reject) => {
