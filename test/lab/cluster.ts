@@ -5,6 +5,7 @@ import type { Client } from '../../cli/client.ts';
 import { nodesServe } from '../../cli/sandbox/ready.ts';
 import { systemClock } from '../../common/clock.ts';
 import { commandOf } from '../../common/programs.ts';
+import { messageOf } from '../../protocol/errors.ts';
 import type { Balancer } from '../../protocol/resources/cluster.ts';
 import type { NodeView } from '../../protocol/views.ts';
 import { type Boxes, type BoxOptions, createBoxes, failedFolder, type GroundOptions } from './boxes.ts';
@@ -69,7 +70,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     const where = failedFolder('start');
     await made.saveLogs(where);
     await made.stop();
-    throw new Error(`the lab did not start; its logs: ${where}`, { cause: err });
+    throw new Error(`the lab did not start: ${messageOf(err)}; its logs: ${where}`, { cause: err });
   }
 }
 

@@ -8,7 +8,7 @@ import { obstacles } from './host.ts';
 import { ourselves, spawnInside } from './namespace.ts';
 import { order, placesIn, stateIn } from './wire.ts';
 
-const UP_MS = 180_000;
+const UP_MS = 300_000;
 /** A Unix socket's path may have 107 bytes, and this is the longest below the folder. */
 const LONGEST_SOCKET = '/boxes/u/1234567890123/mconsole';
 
