@@ -113,10 +113,8 @@ export function createLink(options: LinkOptions): Link {
     handlers.hello();
   };
   const connection = createConnection({
-    node,
-    address,
+    ...{ node, address, credentials },
     port: ports.broker,
-    credentials,
     will: voice.farewell,
     filters: presence.filters,
     onUp: hello,
