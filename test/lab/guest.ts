@@ -18,8 +18,8 @@ export interface GuestOptions {
   disk?: number;
   /** Size of a second image in MB, mounted on /data with quotas: unlike its root, NFS can export it. */
   data?: number;
-  /** Whether people may open a shell on it. */
-  shell?: boolean;
+  /** Whether it has a terminal, on which people may open a shell. */
+  terminal?: boolean;
 }
 
 /** What `slow` does to all that leaves the box. */
@@ -67,7 +67,7 @@ export interface Guest {
   fast(lan?: number): Promise<void>;
   /** Sets its clock apart from the host's by so many seconds; 0 sets it right. */
   skew(seconds: number): Promise<void>;
-  /** Its terminal, when it was made with `shell`. */
+  /** Its terminal, when it was made with one. */
   terminal(): Duplex | undefined;
 }
 
@@ -216,18 +216,18 @@ interface Place extends GuestOptions {
 
 /** Starts the kernel in a process group of its own, so that one signal is a power cut. */
 function start(place: Place): Life {
-  const { name, folder, sockets, shell } = place;
+  const { name, folder, sockets } = place;
   rmSync(join(sockets, name), { recursive: true, force: true });
   const images = imagesOf(place);
   const console = openSync(join(folder, 'console.log'), 'a');
   const child = spawn(KERNEL, kernelWords(place, images), {
-    stdio: ['ignore', console, console, 'pipe', shell ? 'pipe' : 'ignore'],
+    stdio: ['ignore', console, console, 'pipe', place.terminal ? 'pipe' : 'ignore'],
     detached: true,
     env: { PATH },
   });
   closeSync(console);
   const channel = createChannel(name, child.stdio[3] as Duplex, folder);
-  const terminal = shell ? (child.stdio[4] as unknown as Duplex) : undefined;
+  const terminal = place.terminal ? (child.stdio[4] as unknown as Duplex) : undefined;
   terminal?.on('error', () => undefined);
   return { process: child, channel, terminal, gone: Promise.resolve() };
 }
@@ -258,18 +258,18 @@ function makeImage(file: string, size: number, features: string[]): void {
 
 /** Words that the kernel does not know become environment of its PID 1. */
 function kernelWords(place: Place, images: Image[]): string[] {
-  const { name, host, folder, sockets, taps, mem = 192, shell } = place;
+  const { name, host, folder, sockets, taps, mem = 192, terminal } = place;
   return [
     ...[`mem=${mem}M`, `umid=${name}`, `uml_dir=${sockets}/`],
     ...['root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro', 'quiet', 'panic=1'],
-    ...['con=null', 'con0=fd:0,fd:1', 'ssl=null', 'ssl0=fd:3,fd:3', ...(shell ? ['ssl1=fd:4,fd:4'] : [])],
+    ...['con=null', 'con0=fd:0,fd:1', 'ssl=null', 'ssl0=fd:3,fd:3', ...(terminal ? ['ssl1=fd:4,fd:4'] : [])],
     ...taps.map((tap, at) => `vec${at}:transport=tap,ifname=${tap},depth=128,gro=0`),
     ...images.flatMap(({ word, file }, at) => [
       `ubd${at}=${file}`,
       `${word}=/dev/ubd${String.fromCharCode(97 + at)}`,
     ]),
     ...[`NODE=${name}`, `HOST=${host}`, `NICS=${taps.length}`, `LABDIR=${folder}`, `HIDE=${checkout}`],
-    ...(shell ? ['SHELL_ON=ttyS1'] : []),
+    ...(terminal ? ['SHELL_ON=ttyS1'] : []),
     `init=${join(import.meta.dirname, 'box', 'init.sh')}`,
   ];
 }

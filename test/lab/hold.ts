@@ -27,10 +27,7 @@ export async function hold({ dir, nodes, apiPort }: HoldOptions): Promise<void> 
   const names = Array.from({ length: nodes }, (_, at) => `w${at + 1}`);
   const lab = await createLab({
     folder: places.boxes,
-    nodes: [
-      { ...director('d1'), shell: true },
-      ...names.map((name) => webNode(name, { shell: true })),
-    ],
+    nodes: [{ ...director('d1'), terminal: true }, ...names.map((name) => webNode(name, { terminal: true }))],
     documents: [site, webService()],
   });
   await furnish(
