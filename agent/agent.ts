@@ -78,7 +78,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
   const desired = createDesired({ folder: state, log });
   const executables = createExecutables(config.executables);
   const execute = createRun({ executables, clock });
-  const kernel = createKernel({ folder: state, allowed: config.kernel, log, run: execute });
+  const kernel = createKernel({ folder: state, allowed: config.kernel, clock, log, run: execute });
   const runCheck = createRunCheck({
     clock,
     resolve: executables.resolve,

@@ -46,7 +46,7 @@ const Config = Strict({
       modules: Allowed(['ip_vs*', 'ipip', 'ip6_tunnel', 'dummy', 'nfs*', 'lockd', 'sunrpc'], 'Modules'),
       devices: Allowed(['*'], 'Network devices'),
       folders: Allowed(
-        ['/chroot', '/export', '/home', '/media', '/mnt', '/srv', '/var/www'].flatMap((one) => [
+        ['/chroot', '/data', '/export', '/home', '/media', '/mnt', '/srv', '/var/www'].flatMap((one) => [
           one,
           `${one}/*`,
         ]),
@@ -116,7 +116,9 @@ const DEFAULTS = [
   'rpc.mountd',
   'rpc.nfsd',
   'rsync',
+  'repquota',
   'setquota',
+  'stat',
   'sysctl',
   'true',
   'umount',

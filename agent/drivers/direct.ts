@@ -130,6 +130,8 @@ export function createDirectDriver({
     // Handed on a third time: a daemon turns its outputs elsewhere, and by this one it and its workers are told.
     const child = spawn(path, args, { detached: true, stdio: ['ignore', output, output, output] });
     closeSync(output);
+    if (service.foreground && child.pid !== undefined)
+      await writeFileAtomic(service.pidFile, `${child.pid}\n`);
     const command = commandOf(service);
     const isSeen = () => heirsOf(service).length > 0 || runningSince(command, since).length > 0;
     const failure = failureOf(child, isSeen, clock);

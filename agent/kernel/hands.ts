@@ -1,11 +1,14 @@
 /** The eyes and hands of the room: commands from the box's own list, each with its time, and files of /proc and /sys. */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Run } from '../drivers/run.ts';
 import type { Hands, Look } from './thing.ts';
 
 const COMMAND_MS = 5_000;
+const LOOK_MS = 2_000;
 const MOST_OUTPUT = 1024 * 1024;
 
 export interface Eyes extends Look {
@@ -15,14 +18,18 @@ export interface Eyes extends Look {
 
 export function createEyes(run: Run): Eyes {
   const asked = new Map<string, Promise<string>>();
-  const ask = async (command: readonly string[]) => {
-    const { status, output } = await run(command, { timeout: COMMAND_MS, most: MOST_OUTPUT });
-    return status === 0 ? output : '';
+  const ask = async (command: readonly string[], failing: boolean) => {
+    const { status, output } = await run(command, { timeout: LOOK_MS, most: MOST_OUTPUT });
+    return status === 0 || failing ? output : '';
+  };
+  const late = (err: unknown): string => {
+    if (err instanceof EvenkeelError && err.code === 'command-timeout') return '';
+    throw err;
   };
   return {
-    ask: (command) => {
+    ask: (command, { failing } = { failing: false }) => {
       const key = command.join('\0');
-      const answer = asked.get(key) ?? ask(command);
+      const answer = asked.get(key) ?? ask(command, failing).catch(late);
       asked.set(key, answer);
       return answer;
     },
@@ -37,7 +44,7 @@ export function createEyes(run: Run): Eyes {
   };
 }
 
-export const createHands = ({ run, log }: { run: Run; log: Log }): Hands => ({
+export const createHands = ({ run, clock, log }: { run: Run; clock: Clock; log: Log }): Hands => ({
   call: async (command, { timeout = COMMAND_MS } = {}) => {
     const { status, output } = await run(command, { timeout });
     if (status === 0) return;
@@ -45,5 +52,6 @@ export const createHands = ({ run, log }: { run: Run; log: Log }): Hands => ({
     throw new Error(`${command[0]}: ${words}`);
   },
   write: (file, text) => writeFile(file, text),
+  pause: (ms) => clock.sleep(ms),
   warn: (message) => log.warn({ found: message }, 'the kernel could not be left quite as it was'),
 });

@@ -1,5 +1,6 @@
 /** The kernel of the box: what the lines of a unit ask of it is looked at, made so, and undone when nobody asks any more. */
 import { readFile } from 'node:fs/promises';
+import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { Run } from '../drivers/run.ts';
@@ -36,6 +37,7 @@ export interface KernelOptions {
   folder: string;
   allowed: Allowed;
   run: Run;
+  clock: Clock;
   log: Log;
   isRoot?: boolean;
 }
@@ -44,10 +46,11 @@ export function createKernel({
   folder,
   allowed,
   run,
+  clock,
   log,
   isRoot = process.getuid?.() === 0,
 }: KernelOptions): Kernel {
-  const hands = createHands({ run, log });
+  const hands = createHands({ run, clock, log });
   let opened: Promise<Made> | undefined;
   const opening = () => {
     opened ??= openMade(folder);

@@ -1,10 +1,15 @@
 /** The lines of a kernel file: one line asks for one thing, `#` begins a comment, and every mistake is named at once. */
 import { parseAddress } from './address.ts';
+import { parseExport } from './export.ts';
 import { parseLink } from './link.ts';
 import { parseMark } from './mark.ts';
 import { parseModule } from './module.ts';
+import { parseMount } from './mount.ts';
+import { parseNfsd } from './nfsd.ts';
+import { parseQuota } from './quota.ts';
 import { parseRoute } from './route.ts';
 import { parseRule } from './rule.ts';
+import { parseSymlink } from './symlink.ts';
 import { parseSysctl } from './sysctl.ts';
 import type { Thing } from './thing.ts';
 import { createWords, WordError, type Words } from './words.ts';
@@ -18,6 +23,11 @@ const kinds: Record<string, (words: Words) => Thing> = {
   route: parseRoute,
   rule: parseRule,
   mark: parseMark,
+  export: parseExport,
+  nfsd: parseNfsd,
+  mount: parseMount,
+  symlink: parseSymlink,
+  quota: parseQuota,
 };
 
 export interface Line {

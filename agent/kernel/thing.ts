@@ -10,8 +10,8 @@ export interface Need {
 
 /** Reads what is. Answers are kept for as long as nothing is made. */
 export interface Look {
-  /** What a command says on its outputs; an empty text when it fails. */
-  ask(command: readonly string[]): Promise<string>;
+  /** What a command says on its outputs; an empty text when it fails, unless what it says then is asked for, or when it hangs. */
+  ask(command: readonly string[], options?: { failing: boolean }): Promise<string>;
   /** The text of a file of /proc or /sys without its line end; null when it cannot be read. */
   read(file: string): string | null;
 }
@@ -22,6 +22,7 @@ export interface Hands {
   call(command: readonly string[], options?: { timeout?: number }): Promise<void>;
   /** Writes a file of /proc or /sys. */
   write(file: string, text: string): Promise<void>;
+  pause(ms: number): Promise<void>;
   warn(message: string): void;
 }
 

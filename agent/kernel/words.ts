@@ -9,6 +9,8 @@ const shown = (word: string | undefined) =>
 export interface Words {
   /** The next word, of a shape that `what` names. @throws WordError */
   take(what: string, fits: RegExp | ((word: string) => boolean)): string;
+  /** The next word when it is of this shape. */
+  maybeTake(fits: RegExp): string | undefined;
   /** The next word when it is this one. */
   maybe(keyword: string): boolean;
   keyword(keyword: string): void;
@@ -29,6 +31,7 @@ export function createWords(list: readonly string[]): Words {
   };
   return {
     take,
+    maybeTake: (fits) => (left[0] !== undefined && fits.test(left[0]) ? left.shift() : undefined),
     maybe: (keyword) => left[0] === keyword && left.shift() !== undefined,
     keyword: (keyword) => void take(keyword, (word) => word === keyword),
     oneOf: (words) =>

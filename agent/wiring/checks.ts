@@ -38,7 +38,13 @@ export function createChecks({ runCheck, report, failed, clock, log }: ChecksOpt
     if (state === 'down') failed(unit);
   });
   return {
-    set: probes.set,
+    set: (unit, checks) => {
+      const kept = new Set(checks.map(({ name }) => name));
+      const gone = probes.current().filter((one) => one.unit === unit && !kept.has(one.check));
+      probes.set(unit, checks);
+      // Else what was said of it last would stand for ever.
+      for (const { check } of gone) say(unit, check, 'unknown', 'not checked any more');
+    },
     again: () => {
       for (const { unit, check, state, detail } of probes.current())
         if (state !== 'unknown') say(unit, check, state, detail);

@@ -32,10 +32,7 @@ const brokenResults = new Set<UnitReport['result']>(['failed', 'rolledBack']);
 export function opinionOf({ policies, check, fresh, catchingUp, units, checks }: OpinionInputs): Opinion {
   if (!fresh) return { opinion: 'none', reasons: ['not heard'] };
   const checked = policies.flatMap((policy) =>
-    checksBehind(policy.spec, check).map((name) => {
-      const place = `${policy.name}/${name}`;
-      return { place, ...checks.get(place) };
-    }),
+    checksBehind(policy.spec, check).flatMap((name) => placesOf(policy, name, checks)),
   );
   const against = [
     ...checked.flatMap(({ place, state, detail }) =>
@@ -52,6 +49,20 @@ export function opinionOf({ policies, check, fresh, catchingUp, units, checks }:
   if (checked.length > 0 && checked.every(({ state }) => state === 'up'))
     return { opinion: 'up', reasons: [] };
   return { opinion: 'none', reasons: [`${check} has no verdict yet`] };
+}
+
+/** A check for each item of an input is known by what is told of it: there may be none. */
+function placesOf(
+  { name: unit, spec }: OpinionInputs['policies'][number],
+  name: string,
+  checks: OpinionInputs['checks'],
+): { place: string; state?: CheckReport['state']; detail?: string }[] {
+  const place = `${unit}/${name}`;
+  if (spec.checks.find((one) => one.name === name)?.for === undefined)
+    return [{ place, ...checks.get(place) }];
+  return [...checks]
+    .filter(([key, { state }]) => key.startsWith(`${place}.`) && state !== 'unknown')
+    .map(([key, judged]) => ({ place: key, ...judged }));
 }
 
 const shorten = (reason: string): string => reason.slice(0, 300);

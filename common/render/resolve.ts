@@ -61,14 +61,31 @@ const commandOf = (run: string[], context: NodeContext) => run.map((part) => exp
 // --- checks --------------------------------------------------------------------------------------------------
 
 export const resolveChecks = (policy: Policy, context: Context): ResolvedCheck[] =>
-  policy.spec.checks.map((check) => ({
+  policy.spec.checks.flatMap((check) =>
+    check.for === undefined
+      ? [checkOf(check, policy, context)]
+      : itemsOf(check.for, policy, context).map(({ name, spec }) => ({
+          ...checkOf(check, policy, { ...context, name, spec }),
+          name: `${check.name}.${name}`,
+        })),
+  );
+
+const itemsOf = (input: string, { name }: Policy, { inputs }: Context) =>
+  inputs[input]?.items ?? fail(`policy ${name} has a check for ${input}, which is none of its inputs`);
+
+/** With an item's name and spec beside all else where the check is for one. */
+type CheckContext = Context & { name?: string; spec?: object };
+
+function checkOf(check: CheckSpec, policy: Policy, context: CheckContext): ResolvedCheck {
+  return {
     name: check.name,
     interval: milliseconds(check.interval),
     timeout: milliseconds(check.timeout),
     fall: check.fall,
     rise: check.rise,
     ...targetOf(check, policy, context),
-  }));
+  };
+}
 
 type Of<T extends CheckSpec['type']> = Extract<CheckSpec, { type: T }>;
 
@@ -169,6 +186,7 @@ export function resolveService(
     reload: actionOf(service.reload, context),
     stop: actionOf(service.stop, context),
     pidFile: placeOf(service.pidFile, context),
+    ...(service.foreground ? { foreground: true as const } : {}),
     sockets: service.sockets.map((socket) => placeOf(socket, context)),
     timeout: milliseconds(service.timeout),
   };

@@ -65,6 +65,8 @@ export interface ResolvedService {
   reload: ResolvedAction;
   stop: ResolvedAction;
   pidFile: string;
+  /** It writes no pid file: who starts it does. */
+  foreground?: true;
   /** Unix sockets to remove before a start. */
   sockets: string[];
   timeout: number;

@@ -70,6 +70,12 @@ export type PolicyFile = Static<typeof PolicyFile>;
 
 const timing = {
   name: Name,
+  for: Type.Optional(
+    Type.Union([Identifier], {
+      description:
+        'An input: one check for each of its items, named `<name>.<item>`, with the item in its expressions',
+    }),
+  ),
   interval: duration('1s'),
   timeout: duration('500ms'),
   fall: Type.Integer({ minimum: 1, maximum: 100, default: 2 }),
@@ -247,6 +253,9 @@ export const PolicySpec = Strict({
         default: { signal: 'TERM' },
       }),
       pidFile: Expression,
+      foreground: Type.Optional(
+        Type.Boolean({ description: 'It stays in the foreground and writes no pid file: the agent does' }),
+      ),
       sockets: Type.Array(Expression, {
         default: [],
         maxItems: 16,

@@ -57,6 +57,23 @@ function daemonOf(script: string, logFolder = folder) {
   return { driver, service };
 }
 
+it('[3.7] a daemon that stays in the foreground gets its pid file, is found again, and is ended', async () => {
+  const { driver, service } = daemonOf('exec sleep 60');
+  const staying: ResolvedService = { ...service, start: ['sleeper', '60'], foreground: true };
+  const executables = createExecutables({ sleeper: '/bin/sleep' });
+  const run = createRun({ executables, clock });
+  const own = createDirectDriver({ executables, run, logFolder: folder, clock, log: quiet });
+  await own.apply(staying, ['start']);
+  const { pid } = own.read(staying);
+  expect(pid).toBe(pidOf('pid'));
+  expect(
+    createDirectDriver({ executables, run, logFolder: folder, clock, log: quiet }).read(staying).pid,
+  ).toBe(pid);
+  await own.apply(staying, ['stop']);
+  expect(lives(pid)).toBe(false);
+  expect(driver.read(service).pid).toBeNull();
+});
+
 describe('[2.5] a daemon that goes to the background', () => {
   it('and ends there is told at once, long before its time to start is over', async () => {
     const { driver, service } = daemonOf('exit 0');

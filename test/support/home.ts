@@ -106,6 +106,7 @@ export const kernelOf = (folder: string, clock: Clock, isRoot = true): Kernel =>
       }),
       clock,
     }),
+    clock,
     log: createLog('agent', 'silent'),
     isRoot,
   });

@@ -58,3 +58,28 @@ it('[3.4] a policy that gates stands before every pool of the role with all its 
     expect(opinion(pool, { down: ['realserver/kernel'], balancer: 'haproxy' })).toBe('up');
   }
 });
+
+it('[3.7] a check for each item speaks by what was told of it: for none there is nothing to wait for', () => {
+  const mounts = policy('mounts', {
+    gate: true,
+    inputs: { storages: { kind: 'Storage' } },
+    checks: [{ name: 'mount', for: 'storages', type: 'mount', path: '{{spec.mountpoint}}' }],
+  });
+  const of = (told: Record<string, 'up' | 'down' | 'unknown'>) =>
+    opinionOf({
+      policies: [...policies.slice(0, 1), mounts],
+      check: 'http',
+      fresh: true,
+      catchingUp: false,
+      units: new Map(),
+      checks: new Map(
+        Object.entries({ 'nginx/http': 'up' as const, 'nginx/disk': 'up' as const, ...told }).map(
+          ([place, state]) => [place, { state, detail: 'x' }],
+        ),
+      ),
+    }).opinion;
+  expect(of({})).toBe('up');
+  expect(of({ 'mounts/mount.home': 'up', 'mounts/mount.mail': 'up' })).toBe('up');
+  expect(of({ 'mounts/mount.home': 'up', 'mounts/mount.mail': 'down' })).toBe('down');
+  expect(of({ 'mounts/mount.home': 'up', 'mounts/mount.mail': 'unknown' })).toBe('up');
+});

@@ -149,6 +149,7 @@ const unitsOn = ({ node, paths, desired, checkpoint }: UnitsOn): Units =>
       folder: paths.state,
       allowed: { sysctls: [], modules: [], devices: [], folders: [] },
       run: createRun({ executables: createExecutables({}), clock: systemClock }),
+      clock: systemClock,
       log: quiet,
     }),
     runChecks: async () => ({ ok: true, failures: [] }),

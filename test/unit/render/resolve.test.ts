@@ -62,6 +62,18 @@ describe('[2.6] a policy, resolved', () => {
     expect(resolvePaths(full(), node())).toEqual(['/run/evenkeel/pages.pid', '/run/evenkeel/pages.sock']);
   });
 
+  it('[3.7] gives a check for each item of an input, by its name and with it in the expressions', () => {
+    const checks = [{ name: 'root', for: 'sites', type: 'mount', path: '{{spec.root}}', ...timing }];
+    const of = full({ checks });
+    const context = renderUnit(inputsOf([site('b.example'), site('a.example')], templates, of)).context;
+    expect(resolveChecks(of, context)).toEqual([
+      { name: 'root.a.example', ...times, type: 'mount', path: '/srv/sites/a.example' },
+      { name: 'root.b.example', ...times, type: 'mount', path: '/srv/sites/b.example' },
+    ]);
+    const none = full({ checks: [{ name: 'root', for: 'nothing', type: 'mount', path: '/x', ...timing }] });
+    expect(() => resolveChecks(none, context)).toThrow('none of its inputs');
+  });
+
   it('gives every type of check, with durations in milliseconds and ports as numbers', () => {
     const checks = [
       { name: 'a', type: 'tcp', port: '{{params.port}}', ...timing },

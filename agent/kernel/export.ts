@@ -1,0 +1,50 @@
+/** `export /data/home 10.0.0.0/24 rw,fsid=7`: a folder of this file server may be mounted by these clients. */
+import { existsSync } from 'node:fs';
+import { formerOf, type Look, type Thing } from './thing.ts';
+import { isAddress, pathOf, type Words } from './words.ts';
+
+/** Where exportfs keeps what is exported, and mountd reads it. */
+const TABLE = '/var/lib/nfs/etab';
+const OPTIONS = /^[a-z_]+(?:=[A-Za-z0-9_:.-]+)?(?:,[a-z_]+(?:=[A-Za-z0-9_:.-]+)?)*$/;
+
+/** One address, or a network of them: nobody exports to everybody by mistake. */
+function clientOf(words: Words): string {
+  return words.take('an address or a network', (word) => {
+    const [address = '', length, more] = word.split('/');
+    const isLength = length === undefined || /^(?:[1-9]|[12][0-9]|3[0-2])$/.test(length);
+    return more === undefined && isLength && isAddress(address) && !address.includes(':');
+  });
+}
+
+export function parseExport(words: Words): Thing {
+  const path = pathOf(words, 'the folder that is exported');
+  const client = clientOf(words);
+  const options = words.take('options of the export', OPTIONS);
+  const place = `${client}:${path}`;
+  const present = (look: Look) =>
+    (look.read(TABLE) ?? '')
+      .split('\n')
+      .find((line) => line.startsWith(`${path}\t${client}(`))
+      ?.slice(path.length + client.length + 2, -1);
+  const found = async (look: Look) => {
+    const now = present(look);
+    if (now === undefined) return '';
+    const has = new Set(now.split(','));
+    return options.split(',').every((option) => has.has(option)) ? null : `export ${path} ${client} ${now}`;
+  };
+  return {
+    id: `export ${path} ${client}`,
+    needs: [{ list: 'folders', value: path }],
+    found,
+    former: (look) => formerOf(found(look)),
+    make: async (hands) => {
+      // A folder that we made would hide that the disk on which it should be is missing.
+      if (!existsSync(path))
+        throw new Error(`there is no folder ${path}; make it, or mount the disk that has it`);
+      await hands.call(['exportfs', '-i', '-o', options, place]);
+    },
+    undo: async (hands, look, former) => {
+      if (former === null && present(look) !== undefined) await hands.call(['exportfs', '-u', place]);
+    },
+  };
+}

@@ -1,0 +1,113 @@
+/**
+ * `mount nfs4 10.0.0.40:/vol/home /home rw,hard`: a file system of a file server is at a place. Another server's goes
+ * over the one that is there, so that nobody sees an empty folder; one whose files are gone for good (stale) is mounted
+ * anew. One that hangs is left alone: it goes on when its server is back, and a check tells of it meanwhile.
+ */
+import { mkdir } from 'node:fs/promises';
+import { messageOf } from '../../protocol/errors.ts';
+import { type Mounted, mountAt, mountsNow } from './mounts.ts';
+import { type Hands, type Look, THERE, type Thing } from './thing.ts';
+import { pathOf, type Words } from './words.ts';
+
+const MOUNT_MS = 20_000;
+const UMOUNT_MS = 5_000;
+/** Who writes just now keeps a mount from becoming read-only. */
+const TRIES = 15;
+const PAUSE_MS = 200;
+/** A mount is never stacked higher by us. */
+const MOST_LAYERS = 16;
+
+const SOURCE = /^[0-9.]{7,15}:(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+~=,-]*)+$/;
+const OPTION = '[a-z0-9_]+(?:=[A-Za-z0-9_.:-]+)?';
+const OPTIONS = new RegExp(`^${OPTION}(?:,${OPTION})*$`);
+/** Those that the kernel says again in just these words. */
+const ECHOED = /^(?:hard|soft|proto=tcp|timeo=\d+|retrans=\d+)$/;
+
+interface Wanted {
+  source: string;
+  point: string;
+  options: string[];
+  isReadOnly: boolean;
+}
+
+/** Nobody asks the server for more than the attributes of the root; -f would ask more of it. */
+async function isStale(point: string, look: Look): Promise<boolean> {
+  const said = await look.ask(['stat', '--file-system', '--', point], { failing: true });
+  return /stale/i.test(said);
+}
+
+const differsIn = ({ options }: Wanted, now: Mounted): string[] =>
+  options.filter((option) => ECHOED.test(option) && !now.options.includes(option));
+
+async function foundOf(wanted: Wanted, look: Look): Promise<string | null> {
+  const now = mountAt(wanted.point, look);
+  if (now === undefined || !now.type.startsWith('nfs')) return '';
+  const said = `mount ${now.type} ${now.source} ${wanted.point} ${now.own.includes('ro') ? 'ro' : 'rw'}`;
+  if (now.source !== wanted.source) return said;
+  if (now.own.includes('ro') !== wanted.isReadOnly) return said;
+  if (differsIn(wanted, now).length > 0) return `${said},${now.options.join(',')}`;
+  return (await isStale(wanted.point, look)) ? `${said}, which is stale` : null;
+}
+
+/** By the mount alone, which needs no server. */
+async function turn({ point, isReadOnly }: Wanted, hands: Hands): Promise<void> {
+  const how = `remount,bind,${isReadOnly ? 'ro' : 'rw'}`;
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      return await hands.call(['mount', '-i', '-o', how, point]);
+    } catch (err) {
+      if (left === 0 || !/busy/i.test(messageOf(err))) throw err;
+      await hands.pause(PAUSE_MS);
+    }
+  }
+}
+
+async function unmount(point: string, hands: Hands): Promise<void> {
+  try {
+    await hands.call(['umount', '-i', '-c', point], { timeout: UMOUNT_MS });
+  } catch (err) {
+    hands.warn(`${point} is in use and goes when nobody uses it any more: ${messageOf(err)}`);
+    await hands.call(['umount', '-i', '-c', '-l', point], { timeout: UMOUNT_MS });
+  }
+}
+
+async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
+  const { source, point, options, isReadOnly } = wanted;
+  const now = mountAt(point, look);
+  const isSame = now?.source === source && now.type.startsWith('nfs');
+  const stale = isSame && (await isStale(point, look));
+  if (isSame && !stale && differsIn(wanted, now).length === 0) return turn(wanted, hands);
+  if (isSame) await hands.call(['umount', '-i', '-c', '-l', point], { timeout: UMOUNT_MS });
+  if (mountAt(point, look) === undefined) await mkdir(point, { recursive: true });
+  const given = options.filter((option) => option !== 'ro' && option !== 'rw');
+  const how = given.length === 0 ? [] : ['-o', given.join(',')];
+  await hands.call(['mount', '-t', 'nfs4', ...how, source, point], { timeout: MOUNT_MS });
+  if (isReadOnly) await turn(wanted, hands);
+}
+
+/** What is said later counts: of one name, and of those that contradict each other. */
+function lastOfEach(options: readonly string[]): string[] {
+  const names: Record<string, string> = { soft: 'hard', ro: 'rw' };
+  const keyOf = (option: string) => names[option] ?? option.split('=')[0] ?? option;
+  return [...new Map(options.map((option) => [keyOf(option), option])).values()];
+}
+
+export function parseMount(words: Words): Thing {
+  words.keyword('nfs4');
+  const source = words.take('a server and its export, as 10.0.0.1:/path', SOURCE);
+  const point = pathOf(words, 'the place of the mount');
+  const given = lastOfEach(words.maybeTake(OPTIONS)?.split(',') ?? []);
+  const wanted: Wanted = { source, point, options: given, isReadOnly: given.includes('ro') };
+  return {
+    id: `mount ${point}`,
+    needs: [{ list: 'folders', value: point }],
+    found: (look) => foundOf(wanted, look),
+    former: async (look) => (mountAt(point, look)?.source === source ? THERE : null),
+    make: (hands, look) => make(wanted, hands, look),
+    undo: async (hands, look, former) => {
+      if (former !== null) return;
+      const layers = mountsNow(look).filter((one) => one.point === point && one.type.startsWith('nfs'));
+      for (const _ of layers.slice(0, MOST_LAYERS)) await unmount(point, hands);
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** `quota ana /data/home 900m 1g`: how much a user may have on the file system of a folder: softly, and at most. */
+import { messageOf } from '../../protocol/errors.ts';
+import { mountOver } from './mounts.ts';
+import type { Hands, Look, Thing } from './thing.ts';
+import { pathOf, type Words } from './words.ts';
+
+const USER = /^[a-z_][a-z0-9_-]{0,31}$/;
+const UNITS: Record<string, number> = { k: 1, m: 1024, g: 1024 * 1024 };
+
+/** In blocks of 1 KiB, as quotas are counted. */
+function blocksOf(words: Words, what: string): number {
+  const size = words.take(what, /^[0-9]{1,6}[kmg]$/);
+  return Number(size.slice(0, -1)) * (UNITS[size.slice(-1)] ?? 1);
+}
+
+/** `soft hard` of a user; null where the file system keeps no quotas. */
+async function limitsOf(user: string, path: string, look: Look): Promise<string | null> {
+  const place = mountOver(path, look)?.point;
+  if (place === undefined) return null;
+  const listed = await look.ask(['repquota', '-u', '-v', '-p', '-O', 'csv', place]);
+  if (listed === '') return null;
+  const row = listed.split('\n').find((line) => line.startsWith(`${user},`));
+  const [, , , , soft = '0', hard = '0'] = row?.split(',') ?? [];
+  return `${soft} ${hard}`;
+}
+
+async function set(user: string, path: string, limits: string, hands: Hands, look: Look): Promise<void> {
+  const place = mountOver(path, look)?.point ?? path;
+  try {
+    await hands.call(['setquota', '-u', user, ...limits.split(' '), '0', '0', place]);
+  } catch (err) {
+    const hint = (await limitsOf(user, path, look)) === null;
+    const fix = `; ${place} keeps no quotas: mount it with usrquota (XFS: uquota), and run quotacheck and quotaon`;
+    throw new Error(`${messageOf(err)}${hint ? fix : ''}`, { cause: err });
+  }
+}
+
+export function parseQuota(words: Words): Thing {
+  const user = words.take('the name of a user', USER);
+  const path = pathOf(words, 'a folder');
+  const limits = `${blocksOf(words, 'a size such as 900m')} ${blocksOf(words, 'a size such as 1g')}`;
+  return {
+    id: `quota ${user} ${path}`,
+    needs: [{ list: 'folders', value: path }],
+    found: async (look) => {
+      const now = await limitsOf(user, path, look);
+      if (now === limits) return null;
+      return now === null || now === '0 0' ? '' : `quota ${user} ${path} ${now.replace(/\d+/g, '$&k')}`;
+    },
+    former: (look) => limitsOf(user, path, look),
+    make: (hands, look) => set(user, path, limits, hands, look),
+    undo: async (hands, look, former) => {
+      if (former !== null && (await limitsOf(user, path, look)) !== former)
+        await set(user, path, former, hands, look);
+    },
+  };
+}
