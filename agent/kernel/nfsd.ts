@@ -7,7 +7,7 @@ const FOLDER = '/proc/fs/nfsd';
 
 const threadsNow = (look: Look): number => Number(look.read(`${FOLDER}/threads`) ?? 0);
 
-/** Times can be set while nothing runs yet: `lease` is how often clients speak, `grace` how long they may claim after a start. */
+/** Times can be set while nothing runs yet: `lease` is how often clients speak, `grace` how long they may claim after a start; the kernel takes 10 at least. */
 async function start(threads: number, times: [file: string, seconds: number][], hands: Hands, look: Look) {
   if (!existsSync(`${FOLDER}/threads`)) {
     if (!existsSync('/sys/module/nfsd')) await hands.call(['modprobe', 'nfsd']);
@@ -20,7 +20,7 @@ async function start(threads: number, times: [file: string, seconds: number][], 
 
 export function parseNfsd(words: Words): Thing {
   const threads = words.number('a number of threads', 1, 4096);
-  const seconds = (what: string) => (words.maybe(what) ? words.number('seconds', 5, 3600) : 90);
+  const seconds = (what: string) => (words.maybe(what) ? words.number('seconds', 10, 3600) : 90);
   const times: [string, number][] = [
     ['nfsv4leasetime', seconds('lease')],
     ['nfsv4gracetime', seconds('grace')],
