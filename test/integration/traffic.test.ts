@@ -3,6 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createTraffic } from '../../agent/balance/traffic.ts';
 import { systemClock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
+import { judgePublish } from '../../manager/broker/authorize.ts';
+import type { Traffic } from '../../protocol/messages.ts';
+import { topicOf } from '../../protocol/topics.ts';
 import type { HistoryView } from '../../protocol/views.ts';
 import { declare, startTestApi, type TestApi } from '../support/api.ts';
 import { until } from '../support/until.ts';
@@ -33,7 +36,14 @@ async function open() {
   const teller = createTraffic({
     read: async () => ({ source: 'haproxy', rows: await bench.driver.traffic() }),
     services: () => [web],
-    say: (said) => manager.history.traffic('lb1', { ...said, session: 's1' }),
+    say: (body) => {
+      const payload = JSON.stringify({ ...body, session: 's1' });
+      // As the broker takes it.
+      const said = { topic: topicOf.traffic('lb1'), payload, qos: 0, retain: false };
+      const judged = judgePublish({ node: 'lb1', roles: ['balancer'] }, said);
+      if ('breach' in judged) throw new Error(`the broker drops it: ${judged.breach}`);
+      manager.history.traffic('lb1', judged.accepted.message as Traffic);
+    },
     clock: systemClock,
     log,
   });
