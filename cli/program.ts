@@ -20,6 +20,7 @@ import { addRestore } from './commands/restore.ts';
 import { addResume } from './commands/resume.ts';
 import { addStartOver } from './commands/start-over.ts';
 import { addState } from './commands/state.ts';
+import { addStorage } from './commands/storage.ts';
 import { addTokens } from './commands/tokens.ts';
 import { addUp } from './commands/up.ts';
 import { exitTable } from './exit-codes.ts';
@@ -29,7 +30,10 @@ import { parseOutput } from './session.ts';
 const groups: { title: string; commands: ((program: Command) => void)[] }[] = [
   { title: 'Declare:', commands: [addApply, addDiff, addGet, addDelete, addExplain] },
   { title: 'Look:', commands: [addNodes, addPools, addEvents, addJournal, addPlan, addRender, addState] },
-  { title: 'Operate:', commands: [addNode, addTokens, addBackup, addRestore, addStartOver, addResume] },
+  {
+    title: 'Operate:',
+    commands: [addNode, addStorage, addTokens, addBackup, addRestore, addStartOver, addResume],
+  },
   { title: 'Sandbox:', commands: [addUp, addDown] },
 ];
 

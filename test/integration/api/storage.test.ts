@@ -18,7 +18,7 @@ beforeEach(async () => {
   api = await startTestApi({
     said: () => ({
       ...{ fresh: true, checks: new Map(), storages: new Map() },
-      units: new Map([['mounts', wellAt(api.store.meta())]]),
+      units: new Map([...api.store.view().Policy.keys()].map((name) => [name, wellAt(api.store.meta())])),
     }),
   });
   await declare(api.store, [
