@@ -100,6 +100,7 @@ export const errors = {
   'verify-failed': row(422, 'terminal', 'The checks of the policy fail with the new configuration'),
   'service-failed': row(500, 'retriable', 'The service could not be started, reloaded or stopped'),
   'kernel-refused': row(500, 'retriable', 'The kernel does not hold what a line of a policy asks of it'),
+  'mount-failed': row(503, 'retriable', 'A file system cannot be mounted just now; it is tried again'),
   'on-hold': row(409, 'terminal', 'An operator has put the node or the policy on hold; nothing is changed'),
   'audit-only': row(409, 'terminal', 'The node or the policy is only audited; nothing is changed'),
   'service-died': row(

@@ -5,6 +5,7 @@ import type { Ending, Pass } from './pass.ts';
 import { activeManifest, type Plan } from './plan.ts';
 import { isDown } from './serving.ts';
 
+const MOUNT_AGAIN_MS = 5_000;
 const LONGEST_WAIT_MS = 3_600_000;
 
 /** The operator's word on the unit now, which never waits for a held version; and how the pass ends if it must. */
@@ -86,8 +87,10 @@ export async function failed(pass: Pass, err: unknown): Promise<Ending> {
   if (code === 'validate-failed' && first !== undefined && !refused.some(({ digest }) => digest === first))
     await unit.record.write({ refused: [...refused, { digest: first, code, message }] });
   // What the kernel lacks is missed by whoever is served, however well the daemon runs.
-  const serves = code !== 'kernel-refused' && (await servesGood(pass));
+  const serves = code !== 'kernel-refused' && code !== 'mount-failed' && (await servesGood(pass));
   const result = serves ? 'held' : 'failed';
+  // Whoever has to do something about it is another box: to ask it every few seconds is no burden.
+  if (code === 'mount-failed') return { result, step, error: { code, message }, againAfter: MOUNT_AGAIN_MS };
   return { result, step, error: { code, message }, failure };
 }
 

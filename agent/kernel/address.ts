@@ -1,7 +1,7 @@
 /** `address 192.0.2.10/32 dev lo`: an address of this box. One that stood there before stays when the line goes. */
 import { networkInterfaces } from 'node:os';
 import { formerOf, type Look, type Thing } from './thing.ts';
-import { canonical, deviceOf, familyOf, type Prefix, prefixOf, type Words } from './words.ts';
+import { canonical, deviceOf, familyOf, fullLength, type Prefix, prefixOf, type Words } from './words.ts';
 
 interface Shown {
   addr_info?: { local?: string; prefixlen?: number }[];
@@ -30,6 +30,15 @@ async function isThere(prefix: Prefix, device: string, look: Look): Promise<bool
     .some(({ local, prefixlen }) => isSame(prefix, local, prefixlen ?? -1));
 }
 
+/**
+ * The address of a virtual service stands on several boxes: nobody is to be asked whether it is free. And the box must not
+ * speak from it, as it would in IPv6, where the longest prefix wins (measured: probes of members had no answers).
+ */
+function mannersOf({ address, length }: Prefix): string[] {
+  if (familyOf(address) === '-4') return [];
+  return length === fullLength(address) ? ['nodad', 'preferred_lft', '0'] : ['nodad'];
+}
+
 export function parseAddress(words: Words): Thing {
   const prefix = prefixOf(words, 'an address with the length of its prefix');
   words.keyword('dev');
@@ -43,9 +52,7 @@ export function parseAddress(words: Words): Thing {
     needs: [{ list: 'devices', value: device }],
     found,
     former: (look) => formerOf(found(look)),
-    // The address of a virtual service stands on several boxes: nobody is to be asked whether it is free.
-    make: (hands) =>
-      hands.call(['ip', family, 'address', 'replace', ...where, ...(family === '-6' ? ['nodad'] : [])]),
+    make: (hands) => hands.call(['ip', family, 'address', 'replace', ...where, ...mannersOf(prefix)]),
     undo: async (hands, look, former) => {
       if (former === null && (await isThere(prefix, device, look)))
         await hands.call(['ip', family, 'address', 'del', ...where]);

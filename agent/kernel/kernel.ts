@@ -24,7 +24,8 @@ export interface Kernel {
   differingIn(file: string): Promise<string[]>;
   /**
    * Makes so what a unit asks for, undoes what it asked for before and does not any more, and reads all of it back.
-   * @throws EvenkeelError kernel-refused with the lines that the kernel does not hold
+   * @throws EvenkeelError kernel-refused with the lines that the kernel does not hold, or mount-failed when all of them
+   * wait for other boxes
    */
   apply(unit: string, lines: readonly Line[]): Promise<void>;
 }
@@ -85,16 +86,22 @@ export function createKernel({
       const made = await opening();
       const eyes = createEyes(run);
       for (const line of lines) refuseRival(made, unit, line);
+      const waiting: unknown[] = [];
       for (const line of lines) {
         await claim(made, unit, line, eyes);
         if ((await line.thing.found(eyes)) === null) continue;
-        await attempt(line, () => line.thing.make(hands, eyes));
+        await attempt(line, () => line.thing.make(hands, eyes)).catch((err: unknown) => {
+          // What others ask for does not wait for it.
+          if (!line.thing.waits) throw err;
+          waiting.push(err);
+        });
         eyes.forget();
       }
       const wanted = new Set(lines.map(({ thing }) => thing.id));
       const gone = made.of(unit).filter(({ id }) => !wanted.has(id));
       for (const entry of gone.reverse()) await undo(made, unit, entry, eyes);
       eyes.forget();
+      if (waiting.length > 0) throw new EvenkeelError('mount-failed', waiting.map(messageOf).join('\n'));
       const wrong = await differingOf(lines, eyes);
       if (wrong.length > 0) throw new EvenkeelError('kernel-refused', wrong.map(inWords).join('\n'));
     },

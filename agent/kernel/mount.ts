@@ -3,7 +3,9 @@
  * over the one that is there, so that nobody sees an empty folder; one whose files are gone for good (stale) is mounted
  * anew. One that hangs is left alone: it goes on when its server is back, and a check tells of it meanwhile.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { messageOf } from '../../protocol/errors.ts';
 import { type Mounted, mountAt, mountsNow } from './mounts.ts';
 import { type Hands, type Look, THERE, type Thing } from './thing.ts';
@@ -81,8 +83,29 @@ async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   if (mountAt(point, look) === undefined) await mkdir(point, { recursive: true });
   const given = options.filter((option) => option !== 'ro' && option !== 'rw');
   const how = given.length === 0 ? [] : ['-o', given.join(',')];
-  await hands.call(['mount', '-t', 'nfs4', ...how, source, point], { timeout: MOUNT_MS });
-  if (isReadOnly) await turn(wanted, hands);
+  const mount = (place: string) =>
+    hands.call(['mount', '-t', 'nfs4', ...how, source, place], { timeout: MOUNT_MS });
+  await (isReadOnly ? fromAside(wanted, mount, hands) : mount(point));
+}
+
+/** Read-only from its first moment: nobody may write where it is not yet sure that all will be. */
+async function fromAside(
+  wanted: Wanted,
+  mount: (place: string) => Promise<void>,
+  hands: Hands,
+): Promise<void> {
+  const aside = await mkdtemp(join(tmpdir(), 'evenkeel-mount-'));
+  try {
+    await mount(aside);
+    try {
+      await turn({ ...wanted, point: aside }, hands);
+      await hands.call(['mount', '-i', '--bind', aside, wanted.point]);
+    } finally {
+      await unmount(aside, hands);
+    }
+  } finally {
+    await rmdir(aside);
+  }
 }
 
 /** What is said later counts: of one name, and of those that contradict each other. */
@@ -101,6 +124,7 @@ export function parseMount(words: Words): Thing {
   return {
     id: `mount ${point}`,
     needs: [{ list: 'folders', value: point }],
+    waits: true,
     found: (look) => foundOf(wanted, look),
     former: async (look) => (mountAt(point, look)?.source === source ? THERE : null),
     make: (hands, look) => make(wanted, hands, look),

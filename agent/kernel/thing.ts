@@ -30,6 +30,8 @@ export interface Thing {
   /** What it is about, whatever it is to be: one thing of the kernel has one line. */
   id: string;
   needs: readonly Need[];
+  /** It depends on another box: what fails may be mended there, and is tried again. */
+  waits?: true;
   /** Null while it is so; else what is there instead, in words or nothing. */
   found(look: Look): Promise<string | null>;
   /** What is there before it is made for the first time, for `undo`; null for nothing. */
