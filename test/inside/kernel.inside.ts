@@ -1,5 +1,14 @@
 /** The kernel room on a real kernel: made, read back, put right after a hand, and undone to what was there before. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -33,7 +42,9 @@ const kinds: { line: string; isSo: () => boolean; hand: () => void }[] = [
   },
   {
     line: 'address 2001:db8::10/128 dev lo',
-    isSo: () => addresses('lo').includes('2001:db8::10/128'),
+    isSo: () =>
+      addresses('lo').includes('2001:db8::10/128') &&
+      ip('-6', 'address', 'show', 'dev', 'lo').includes('deprecated'),
     hand: () => ip('-6', 'address', 'del', '2001:db8::10/128', 'dev', 'lo'),
   },
   {
@@ -187,4 +198,38 @@ it('[3.4] what the kernel does not take is told with the line and the words of t
     message: expect.stringMatching(/^address 192\.0\.2\.40\/32 dev nothere0: ip: .*nothere0/),
   });
   await kernel.apply('a', []);
+});
+
+it('[3.7] a file server that is not there yet keeps nothing else from being made, and blames no line for good', async () => {
+  const lines = linesOf(`mount nfs4 10.0.0.99:/home ${folder}/home`, 'address 192.0.2.50/32 dev lo');
+  await expect(kernel.apply('a', lines)).rejects.toMatchObject({
+    code: 'mount-failed',
+    message: expect.stringContaining('mount nfs4 10.0.0.99:/home'),
+  });
+  expect(addresses('lo')).toContain('192.0.2.50/32');
+  await kernel.apply('a', []);
+  expect(addresses('lo')).not.toContain('192.0.2.50/32');
+});
+
+describe('a symbolic link', () => {
+  const lines = () => linesOf(`symlink ${folder}/home ${folder}/chroot`);
+
+  it('[3.7] takes the place of an empty folder, which is back when the line goes', async () => {
+    mkdirSync(join(folder, 'home'));
+    await kernel.apply('a', lines());
+    expect(readlinkSync(join(folder, 'home'))).toBe(join(folder, 'chroot'));
+    unlinkSync(join(folder, 'home'));
+    expect(await kernel.differing(lines())).toHaveLength(1);
+    await kernel.apply('a', lines());
+    await kernel.apply('a', []);
+    expect(statSync(join(folder, 'home')).isDirectory()).toBe(true);
+  });
+
+  it('[3.7] never puts a folder aside that has something in it', async () => {
+    mkdirSync(join(folder, 'home/ana'), { recursive: true });
+    await expect(kernel.apply('a', lines())).rejects.toThrow(/move that to .*chroot, and remove/);
+    expect(statSync(join(folder, 'home/ana')).isDirectory()).toBe(true);
+    await kernel.apply('a', []);
+    expect(statSync(join(folder, 'home/ana')).isDirectory()).toBe(true);
+  });
 });
