@@ -38,6 +38,7 @@ find_missing_packages() {
   missing=
   need nginx nginx-light
   need haproxy haproxy
+  need keepalived keepalived
   need mosquitto_pub mosquitto-clients
   need curl curl
   need openssl openssl
@@ -69,7 +70,6 @@ find_missing_for_lab() {
   need unshare util-linux
   need mkfs.ext4 e2fsprogs
   need iptables iptables
-  need keepalived keepalived
   need ipvsadm ipvsadm
   need exportfs nfs-kernel-server
   need mount.nfs nfs-common
