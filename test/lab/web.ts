@@ -67,7 +67,7 @@ export const webService = (spec: object = {}, pool: Pool = {}) => ({
     pool: {
       role: 'web',
       check: 'http',
-      probe: { type: 'http', path: '/', interval: '500ms', timeout: '500ms', fall: 2, rise: 2 },
+      probe: { type: 'http', path: '/', interval: '500ms', timeout: '1s', fall: 2, rise: 2 },
       // The same nodes fail again and again here: how soon they are back is measured without hold-down.
       holdDown: { first: '0s' },
       ...pool,
