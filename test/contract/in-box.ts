@@ -129,7 +129,7 @@ const ofTheTable: Promises = {
     ipvsadm('-A', '-t', '203.0.113.9:80', '-s', 'rr');
     await bench.driver.read();
     await createIpvs({ run, memory: join(folder, 'services') }).leave();
-    if (line(VIP) || !line('203.0.113.9')) throw new Error(ipvsadm('-S', '-n'));
+    if (line(VIP) || line('-A -f') || !line('203.0.113.9')) throw new Error(ipvsadm('-S', '-n'));
   },
 };
 

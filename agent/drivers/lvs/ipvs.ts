@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeFileAtomic } from '../../../common/files.ts';
-import { isOurMark } from '../../../common/render/marks.ts';
+import { isOurMark, KEEPER } from '../../../common/render/marks.ts';
 import { EvenkeelError } from '../../../protocol/errors.ts';
 import type { Run } from '../run.ts';
 import { argumentsOf, planTable } from './plan.ts';
@@ -97,7 +97,7 @@ export function createIpvs({
       const mine = await recall();
       if (!existsSync(memory)) return;
       const services = (await read()) ?? [];
-      const gone = services.filter(({ key }) => mine.has(key) || isMark(key));
+      const gone = services.filter(({ key }) => mine.has(key) || isMark(key) || key === `mark ${KEEPER}`);
       await write(planTable([], gone, { hz: null, isOurs: () => true }).map(({ line }) => line));
       await rm(memory, { force: true });
       remembered = new Set();
