@@ -46,10 +46,17 @@ const Config = Strict({
       modules: Allowed(['ip_vs*', 'ipip', 'ip6_tunnel', 'dummy', 'nfs*', 'lockd', 'sunrpc'], 'Modules'),
       devices: Allowed(['*'], 'Network devices'),
       folders: Allowed(
-        ['/chroot', '/data', '/export', '/home', '/media', '/mnt', '/srv', '/var/www'].flatMap((one) => [
-          one,
-          `${one}/*`,
-        ]),
+        [
+          '/chroot',
+          '/data',
+          '/run/evenkeel/nfs',
+          '/export',
+          '/home',
+          '/media',
+          '/mnt',
+          '/srv',
+          '/var/www',
+        ].flatMap((one) => [one, `${one}/*`]),
         'Where file systems are mounted and what is exported',
       ),
     },

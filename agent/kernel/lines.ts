@@ -1,5 +1,6 @@
 /** The lines of a kernel file: one line asks for one thing, `#` begins a comment, and every mistake is named at once. */
 import { parseAddress } from './address.ts';
+import { parseBind } from './bind.ts';
 import { parseExport } from './export.ts';
 import { parseLink } from './link.ts';
 import { parseMark } from './mark.ts';
@@ -23,6 +24,7 @@ const kinds: Record<string, (words: Words) => Thing> = {
   route: parseRoute,
   rule: parseRule,
   mark: parseMark,
+  bind: parseBind,
   export: parseExport,
   nfsd: parseNfsd,
   mount: parseMount,

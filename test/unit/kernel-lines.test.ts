@@ -20,6 +20,7 @@ const good = [
   'mount nfs4 10.0.0.40:/vol/home /chroot/home hard,timeo=50,ro',
   'mount nfs4 10.0.0.40:/ /srv/all',
   'symlink /home /chroot/home',
+  'bind /data/home /run/evenkeel/nfs/data/home',
   'export /data/home 10.0.0.11 rw,sync,fsid=7',
   'export /data/home 10.0.0.0/24 ro',
   'nfsd 8',
