@@ -35,7 +35,18 @@ export const LONGEST_NAME = 13;
 /** @param nr counts from 0; must be called inside namespaces of the lab's own */
 export function createLan(nr: number): Lan {
   const bridge = `br${nr}`;
-  run('ip', ['link', 'add', bridge, 'type', 'bridge', 'forward_delay', '0']);
+  // Without an address of its own it has that of one of its ports, and another one when that port is cut.
+  run('ip', [
+    'link',
+    'add',
+    bridge,
+    'address',
+    `02:77:00:00:00:0${nr}`,
+    'type',
+    'bridge',
+    'forward_delay',
+    '0',
+  ]);
   run('ip', ['addr', 'add', `${addressIn(nr, 1)}/24`, 'dev', bridge]);
   run('ip', ['-6', 'addr', 'add', `${address6In(nr, 1)}/64`, 'dev', bridge, 'nodad']);
   run('ip', ['link', 'set', bridge, 'up']);
