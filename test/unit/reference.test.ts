@@ -25,7 +25,9 @@ describe('[2.8] the reference of fields', () => {
       ...{ form: 'one of 301, 302, 307, 308', given: 'default 301' },
     });
     const check = (path: string) => fieldsOf('Policy').find((one) => one.path === `checks[].${path}`);
-    expect(check('type')?.form).toBe('one of tcp, http, https, smtp, imap, pop3, ftp, dns, process, command, mount, disk, kernel');
+    expect(check('type')?.form).toBe(
+      'one of tcp, http, https, smtp, imap, pop3, ftp, dns, process, command, mount, disk, kernel',
+    );
     expect(check('pidFile')).toMatchObject({ given: 'required in its form' });
     expect(check('status')?.means).toBe('(http, https)');
   });
