@@ -1,4 +1,5 @@
 /** Advice: what is right, and yet does nothing. Said beside the answer of a change; it refuses nothing. Pure. */
+import { milliseconds } from '../../common/units.ts';
 import { canonical, parseResource, type ResourceOf } from '../../protocol/resource.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
 
@@ -9,14 +10,36 @@ export function adviceOn(
   cluster: Pick<ResourceOf<'Cluster'>, 'spec'> | undefined,
   services: Iterable<Service>,
 ): string[] {
-  if (cluster?.spec.balancer !== 'external') return [];
-  return [...services].flatMap(({ name, spec }) => {
-    const idle = othersMatters(spec);
-    if (idle.length === 0) return [];
-    return [
-      `VirtualService/${name}: the balancer is external, so ${idle.join(', ')} ${idle.length === 1 ? 'has' : 'have'} no effect: set that where it runs`,
-    ];
-  });
+  const balancer = cluster?.spec.balancer;
+  if (balancer === 'external') return [...services].flatMap(outOfOurHands);
+  if (balancer === 'lvs' || balancer === 'ipvsadm') return [...services].flatMap(withoutWeights);
+  return [];
+}
+
+function outOfOurHands({ name, spec }: Service): string[] {
+  const idle = othersMatters(spec);
+  if (idle.length === 0) return [];
+  const [what, have] = [idle.join(', '), idle.length === 1 ? 'has' : 'have'];
+  return [
+    `VirtualService/${name}: the balancer is external, so ${what} ${have} no effect: set that where it runs`,
+  ];
+}
+
+/** Schedulers of the kernel that know in and out alone, each with the one that is the same with weights. */
+const weightless: Partial<Record<VirtualServiceSpec['scheduler'], string>> = {
+  ...{ rr: 'wrr', lc: 'wlc', dh: 'mh' },
+};
+
+function withoutWeights({ name, spec: { scheduler, pool, weights } }: Service): string[] {
+  const better = weightless[scheduler];
+  const idle = [
+    ...(milliseconds(pool.slowStart) > 0 ? ['pool.slowStart'] : []),
+    ...(Object.keys(weights).length > 0 ? ['weights'] : []),
+  ];
+  if (better === undefined || idle.length === 0) return [];
+  return [
+    `VirtualService/${name}: the scheduler ${scheduler} of LVS knows no weights, so ${idle.join(' and ')} ${idle.length === 1 ? 'does' : 'do'} nothing: use ${better}`,
+  ];
 }
 
 /** What is another person's matter there. */

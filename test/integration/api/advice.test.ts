@@ -45,3 +45,14 @@ it('[3.6] fields that an external balancer never sees are named at apply, and on
   );
   expect(await warningsOf([service('web')])).toEqual([]);
 });
+
+it('[3.10] weights and slow start are named where the scheduler of LVS knows none, and what to use instead', async () => {
+  const slow = { role: 'web', check: 'http', slowStart: '30s' };
+  const spread = service('web', { scheduler: 'rr', weights: { n1: 5 }, pool: slow });
+  expect(await warningsOf([cluster('lvs'), spread])).toEqual([
+    'VirtualService/web: the scheduler rr of LVS knows no weights, so pool.slowStart and weights do nothing: use wrr',
+  ]);
+  expect(await warningsOf([service('web', { scheduler: 'wrr', weights: { n1: 5 }, pool: slow })])).toEqual(
+    [],
+  );
+});
