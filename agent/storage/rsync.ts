@@ -42,6 +42,8 @@ export const OWN_FOLDER = 'lost+found';
 const SILLY = `.nfs${'[0-9a-f]'.repeat(24)}`;
 const EVERYTHING = [
   ...['-aHAX', '--numeric-ids', '--delete', '--no-human-readable', '--outbuf=L'],
+  // Whole seconds are rsync's measure of sameness: a file that is written twice in one would be left as it was first.
+  '--modify-window=-1',
   ...[`--exclude=/${MARK}`, `--exclude=/${OWN_FOLDER}`, `--exclude=${SILLY}`],
 ];
 

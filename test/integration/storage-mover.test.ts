@@ -117,6 +117,25 @@ describe('[3.7] the node that copies a storage', () => {
     expect(readdirSync(fresh()).sort()).toEqual(['.evenkeel-move', 'a']);
   });
 
+  it('takes along what was written again within the same second, at the same size', async () => {
+    const page = join(old(), 'a/index.html');
+    const at = (milliseconds: number) => new Date(1_700_000_000_000 + milliseconds);
+    fill(old(), { 'a/index.html': 'first' });
+    utimesSync(page, at(100), at(100));
+    declared('copy');
+    await passed();
+    declared('freeze');
+    fill(old(), { 'a/index.html': 'again' });
+    utimesSync(page, at(900), at(900));
+    declared('compare');
+    const said = await heard(
+      'how it compared',
+      ({ phase, identical }) => phase === 'compare' && identical !== undefined,
+    );
+    expect(said.identical).toBe(true);
+    expect(differences(old(), fresh())).toBe('');
+  });
+
   it('sees one changed byte behind the same size and time', async () => {
     fill(old(), { 'a/index.html': 'aaaa' });
     declared('copy');
