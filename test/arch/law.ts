@@ -93,7 +93,8 @@ const law: Record<string, Rule> = {
   },
   'agent/storage': {
     may: [...base, 'agent/drivers'],
-    because: "who copies reads what is declared and runs commands from the box's own list; it changes no unit",
+    because:
+      "who copies reads what is declared and runs commands from the box's own list; it changes no unit",
   },
   'agent/queue': { may: [...base, 'agent/state'], because: 'the queue keeps order and is told what to run' },
   'agent/wiring': {

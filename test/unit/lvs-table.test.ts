@@ -32,7 +32,12 @@ const allUp = (declared: Declaration): WantedServer[] =>
       members.map(({ node, weight }) => ({ backend, server: node, state: 'up' as const, weight })),
     ),
   );
-const plan = (declared: Declaration, table: string, wanted = allUp(declared), shares = new Map<string, number>()) => {
+const plan = (
+  declared: Declaration,
+  table: string,
+  wanted = allUp(declared),
+  shares = new Map<string, number>(),
+) => {
   const services = parseTable(table);
   const targets = structureOf(declared).map((entry) =>
     targetOf(entry, {
@@ -93,9 +98,13 @@ TCP  192.0.2.10:80                       5       11       10      736      790
 TCP  192.0.2.99:80                       5       11       10      736      790
   -> 192.0.2.11:80                       5       11       10      736      790
 `;
-    const table = parseTable('TCP  C000020A:0050 wlc \n  -> C000020B:0050      Route   100      2          1\n');
+    const table = parseTable(
+      'TCP  C000020A:0050 wlc \n  -> C000020B:0050      Route   100      2          1\n',
+    );
     const rows = trafficOf(listing, structureOf(declared), table);
-    expect(rows.map(({ server, connections, active, bytesIn }) => [server, connections, active, bytesIn])).toEqual([
+    expect(
+      rows.map(({ server, connections, active, bytesIn }) => [server, connections, active, bytesIn]),
+    ).toEqual([
       [null, 5, 2, 736],
       ['n1', 2, 2, 294],
     ]);
@@ -140,7 +149,12 @@ describe('[3.2] the table is made what it is to be by differences', () => {
   it('in IPv6 and by a mark, with the prefix by which visitors count as one', () => {
     const declared = declaration({
       web6: { vip: 'fd00::10', persistence: { seconds: 300, prefix: 64 } },
-      shop: { ports: [80, 443], groupPorts: true, protocol: 'tcp', persistence: { seconds: 300, prefix: 24 } },
+      shop: {
+        ports: [80, 443],
+        groupPorts: true,
+        protocol: 'tcp',
+        persistence: { seconds: 300, prefix: 24 },
+      },
     });
     expect(plan(declared, '')).toEqual([
       '-A -t [fd00::10]:80 -s wlc -p 300 -M 64',

@@ -159,9 +159,9 @@ it('[2 bad input] two virtual services that answer at one address and port are r
     'address-conflict documents/0/spec/ports/1',
   ]);
   expect(problems(store, ...puts(service('other')))).toEqual(['address-conflict documents/0/spec/ports/0']);
-  expect(problems(basics(), ...puts(service('web', { forwarding: 'NAT', ports: [80, { port: 80, target: 81 }] })))).toEqual([
-    'address-conflict documents/0/spec/ports/1',
-  ]);
+  expect(
+    problems(basics(), ...puts(service('web', { forwarding: 'NAT', ports: [80, { port: 80, target: 81 }] }))),
+  ).toEqual(['address-conflict documents/0/spec/ports/1']);
   expect(problems(store, ...puts(service('more', { ports: [443] })))).toEqual([]);
   expect(problems(store, deletion('VirtualService', 'web'), ...puts(service('other')))).toEqual([]);
 });
