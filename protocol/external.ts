@@ -87,7 +87,7 @@ export const External = Strict(
             pattern: '^-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\r\\n -]+-----END CERTIFICATE-----\\s*$',
             maxLength: 65_536,
             description: 'The authorities to believe instead of those of the system: PEM',
-            'x-rule': 'Certificates in PEM',
+            'x-rule': 'A list of certificates in PEM',
             'x-fix': 'give the text of a .pem file, from BEGIN CERTIFICATE to END CERTIFICATE',
           }),
         ),

@@ -67,4 +67,5 @@ const views = async () =>
     .filter(({ name, converged }) => nodes.includes(name) && converged)
     .map(({ name }) => name);
 
-const unitOf = async (name: string) => (await allViews()).find((node) => node.name === name)?.units[0];
+const unitOf = async (name: string) =>
+  (await allViews()).find((node) => node.name === name)?.units.find(({ unit }) => unit === 'web-nginx');

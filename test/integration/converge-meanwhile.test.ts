@@ -2,6 +2,7 @@
 import { afterEach, expect, it } from 'vitest';
 import type { Step } from '../../protocol/messages.ts';
 import { type Home, siteOf, templateWith, webHome, webPolicy } from '../support/home.ts';
+import { until } from '../support/until.ts';
 
 let home: Home;
 afterEach(() => home.end());
@@ -41,7 +42,8 @@ it('[2 bad input] a site that is mended while the checker still refuses it is no
   arm();
   await home.declare(await siteOf(home, 'bad.example', missing));
   expect(await settled()).toMatchObject({ held: [] });
-  expect((await home.get('bad.example')).body).toBe('bad.example');
+  // On a busy machine an old worker of nginx may take one more connection.
+  await until('it is served', async () => (await home.get('bad.example')).body === 'bad.example');
 });
 
 it('[2.5] what comes while a tree fails is tried by the next pass, and neither quarantined nor served unchecked', async () => {

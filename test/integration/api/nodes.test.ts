@@ -65,10 +65,11 @@ it('[2.5] a plan is asked of the node itself; one that is away or silent is said
 it('[2.8] a render shows every file of the node from the journal', async () => {
   const answer = await api.ask('GET', '/api/v1/nodes/n1/render');
   const { units } = answer.json<AnswerOf<'render'>>();
-  expect(units.map(({ unit }) => unit)).toEqual(['web-nginx']);
-  const text = units[0]?.files.map((file) => file.text).join('');
+  expect(units.map(({ unit }) => unit)).toEqual(['storage-nfs-client', 'web-nginx']);
+  const web = units.find(({ unit }) => unit === 'web-nginx');
+  const text = web?.files.map((file) => file.text).join('');
   expect(text).toContain('server_name a.example');
-  expect(text).toContain(`return 200 ${units[0]?.digest}`);
+  expect(text).toContain(`return 200 ${web?.digest}`);
 });
 
 it('[2.8] a node is removed dead or alive, by admins only', async () => {

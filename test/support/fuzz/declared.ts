@@ -39,7 +39,12 @@ export const site = (name: string, version = 0, redirects = 0) =>
 export const MANY_REDIRECTS = 300;
 
 export const store = (name: string, version = 0) =>
-  declare('Storage', name, { server: '127.0.0.9', export: `/export/${version}`, mountpoint: `/mnt/${name}` });
+  declare('Storage', name, {
+    server: '127.0.0.9',
+    export: '/export',
+    mountpoint: `/mnt/${name}`,
+    options: { timeo: version },
+  });
 
 export const cluster = (version = 0) =>
   declare('Cluster', 'cluster', { address: '127.0.0.1', fallback: { port: 2000 + version } });
