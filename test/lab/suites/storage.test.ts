@@ -120,15 +120,3 @@ it('[3.7] a file server that loses its power loses nothing that was synced; who 
   expect(await on('w1', 'cat /srv/shared/late')).toBe('late');
   await until('all are in', areAll('up'), 60_000);
 }, 180_000);
-
-it('[3.7] a storage that goes is unmounted, its link is undone, and its data stay', async () => {
-  await on('w1', 'cd /srv/shared && (sleep 300 >/dev/null 2>&1 &)');
-  await lab().api.call('delete', { params: { kind: 'Storage', name: 'home' } });
-  const isGone = async (name: string) =>
-    (await on(name, `grep -c " ${HOME} " /proc/self/mountinfo || true`)) === '0';
-  await until('nobody has it', async () => (await isGone('w1')) && (await isGone('w2')), 60_000);
-  expect(await on('w2', 'test -L /srv/shared && echo link || echo none')).toBe('none');
-  expect(await on('nas', 'cat /data/home/safe')).toBe('safe');
-  const exports = () => on('nas', 'cat /var/lib/nfs/etab');
-  await until('it is exported no more', async () => !(await exports()).includes('/data/home'), 30_000);
-}, 90_000);
