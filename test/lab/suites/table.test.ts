@@ -164,37 +164,3 @@ describe('[3 must show] a hand on the table', () => {
     await d1().run('ipvsadm -D -t 10.77.0.200:81');
   });
 });
-
-describe('[3 must show] when all members are down', () => {
-  const nginx = (from: string, to: string) => `mv /usr/sbin/${from} /usr/sbin/${to}; pkill -9 nginx || true`;
-
-  it('the fallback page is served, and the first that comes back does not get the whole load at once', async () => {
-    const [w1, w2] = [lab().box('w1'), lab().box('w2')];
-    await Promise.all([w1, w2].map((box) => box.run(nginx('nginx', 'nginx.away'))));
-    await until(
-      'the fallback answers',
-      async () =>
-        (await visit({ url: `http://${VIP}/`, timeout: 1000 })).answers[0]?.body.includes('Back soon') ??
-        false,
-      30_000,
-    );
-    await w1.run(nginx('nginx.away', 'nginx'));
-    const shares: string[] = [];
-    await until(
-      'the first one is back',
-      async () =>
-        (await visit({ url: `http://${VIP}/`, timeout: 1000 })).answers.some(({ node }) => node === 'w1'),
-      60_000,
-    );
-    for (let step = 0; step < 8; step += 1) {
-      const { split } = await visit({ url: `http://${VIP}/`, count: 40, parallel: 4, timeout: 1000 });
-      shares.push(`${split.w1 ?? 0}/40`);
-      await new Promise((resolve) => setTimeout(resolve, 2500));
-    }
-    process.stdout.write(`w1's share after it came back, of 40 requests each 3 s: ${shares.join(' ')}\n`);
-    const [first = '40'] = shares;
-    expect(Number.parseInt(first, 10)).toBeLessThan(30);
-    await w2.run(nginx('nginx.away', 'nginx'));
-    await until('both are in with full weight', isWhole, 90_000);
-  }, 200_000);
-});
