@@ -2,6 +2,7 @@
  * Balance: keeps a balancer's pools as they should be. Whatever happens (a pool state, a lease that ends, a probe, a
  * hand on the socket, a reload) only asks for another pass; each pass reads, decides, changes, and reads back.
  */
+import type { BalancerDriver, ServerRow, WantedServer } from '../common/balancer.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Verdict } from '../common/health/judge.ts';
 import type { Membership } from '../common/health/membership.ts';
@@ -14,13 +15,7 @@ import { type Decide, decidePool } from './balance/decide.ts';
 import { createHeard, type Said } from './balance/heard.ts';
 import { createListeners } from './balance/listeners.ts';
 import { nothingKnown, type PoolMemory } from './balance/memory.ts';
-import {
-  type ActualMember,
-  membersUnknown,
-  readBack,
-  reportMembers,
-  type ServerRow,
-} from './balance/readback.ts';
+import { type ActualMember, membersUnknown, readBack, reportMembers } from './balance/readback.ts';
 import { createReporter, type PoolReportBody } from './balance/reports.ts';
 import {
   backendsOf,
@@ -31,38 +26,6 @@ import {
   targetsOf,
   worst,
 } from './balance/targets.ts';
-import type { TrafficRow } from './balance/traffic.ts';
-
-export interface WantedServer {
-  backend: string;
-  server: string;
-  state: 'up' | 'drain' | 'down';
-  weight: number;
-  /** What this director's own probe says of it. */
-  probe?: Verdict;
-}
-
-/** A balancer's driver. */
-export interface BalancerDriver {
-  /** What the balancer has; null while it does not run. */
-  read(): Promise<ServerRow[] | null>;
-  /**
-   * What must be done to `actual`, which is what was last read.
-   * @param shares what of the new connections the fallback is to get while a pool comes back, by service
-   */
-  plan(
-    wanted: readonly WantedServer[],
-    actual: readonly ServerRow[],
-    shares?: ReadonlyMap<string, number>,
-  ): string[];
-  apply(changes: readonly string[]): Promise<void>;
-  /** Makes what the balancer has survive its reload. */
-  keep(): Promise<void>;
-  /** Milliseconds until it wants another look, when something is on its way. */
-  soon?(): number;
-  /** What it has counted; at most what one answer of the balancer holds. */
-  traffic?(): Promise<TrafficRow[]>;
-}
 
 /** The director's own probes: `unit` is the service. */
 export interface MemberProbes {

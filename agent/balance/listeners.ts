@@ -4,6 +4,7 @@
  */
 import { request } from 'node:http';
 import type { Clock } from '../../common/clock.ts';
+import { createGate } from '../../common/gate.ts';
 import { type Judgement, judge, unjudged } from '../../common/health/judge.ts';
 import { type MassFailure, massFailure, noFailure } from '../../common/health/mass.ts';
 import { operatorWord } from '../../common/health/operator.ts';
@@ -53,6 +54,7 @@ const KEY = 'listeners';
 
 export function createListeners({ quiet, port, changed, clock, log }: ListenersOptions): Listeners {
   const asked = new Map<string, Asked>();
+  const gate = createGate(WIDTH);
 
   const turn = async () => {
     const begun = clock.monotonic();
@@ -61,8 +63,8 @@ export function createListeners({ quiet, port, changed, clock, log }: ListenersO
     for (const name of asked.keys())
       if (!pools.some(({ service }) => service.name === name)) asked.delete(name);
     const questions = pools.flatMap((pool) => pool.members.map((member) => ({ pool, member })));
-    await wide(WIDTH, questions, async ({ pool, member }) =>
-      take(pool, member, await answerOf(pool, member)),
+    await Promise.all(
+      questions.map(({ pool, member }) => gate(async () => take(pool, member, await answerOf(pool, member)))),
     );
     for (const pool of pools) weigh(pool);
     if (gistOf(asked) !== before) changed();
@@ -129,14 +131,6 @@ const opinions = { unknown: 'none', up: 'up', down: 'down' } as const;
 
 const gistOf = (asked: ReadonlyMap<string, Asked>): string =>
   JSON.stringify([...asked].map(([service, state]) => [service, saidBy(state).state]));
-
-async function wide<T>(width: number, all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
-  const left = [...all];
-  const worker = async () => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) await work(next);
-  };
-  await Promise.all(Array.from({ length: Math.min(width, left.length) }, worker));
-}
 
 /** The status of the answer; null where there is none in time. */
 const ask = (to: { host: string; port: number; path: string }, clock: Clock): Promise<number | null> =>

@@ -1,18 +1,8 @@
 /** Read-back: what the balancer really has of each member, joined over the backends of a service. Pure. */
+import type { ServerRow } from '../../common/balancer.ts';
 import type { Verdict } from '../../common/health/judge.ts';
 import type { Membership, Reason } from '../../common/health/membership.ts';
 import type { PoolReport } from '../../protocol/messages.ts';
-
-/** One server of one backend, as the balancer's driver reads it. */
-export interface ServerRow {
-  backend: string;
-  server: string;
-  admin: 'ready' | 'drain' | 'maint';
-  weight: number;
-  running: boolean;
-  sessions: number;
-  check: string;
-}
 
 export interface ActualMember {
   /** What it was told by its backends: the strictest of them; null where one does not have it. */

@@ -3,48 +3,11 @@
  * What it reads is what HAProxy really has; the state file lets that survive a reload.
  */
 import { readFile } from 'node:fs/promises';
+import type { BalancerDriver, ServerRow, TrafficRow, WantedServer } from '../../common/balancer.ts';
 import type { Clock } from '../../common/clock.ts';
 import { writeFileAtomic } from '../../common/files.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
-import type { TrafficRow } from './balancer.ts';
 import { createTalk, type Talk } from './haproxy-socket.ts';
-
-export type Admin = 'ready' | 'drain' | 'maint';
-
-/** One server of one backend, as HAProxy has it. */
-export interface ActualServer {
-  backend: string;
-  server: string;
-  /** What it was told. */
-  admin: Admin;
-  weight: number;
-  /** What it does: whether new connections really go there, as far as HAProxy's own checks are concerned. */
-  running: boolean;
-  /** Connections that it holds now. */
-  sessions: number;
-  /** What HAProxy's own check last said, for people. */
-  check: string;
-}
-
-export interface WantedServer {
-  backend: string;
-  server: string;
-  state: 'up' | 'drain' | 'down';
-  weight: number;
-}
-
-export interface HaproxyDriver {
-  /** Null while HAProxy does not run. */
-  read(): Promise<ActualServer[] | null>;
-  /** Pure: runtime commands, in order. */
-  plan(wanted: readonly WantedServer[], actual: readonly ActualServer[]): string[];
-  /** Carries out all that it can. @throws EvenkeelError driver-failed that names what HAProxy refused */
-  apply(changes: readonly string[]): Promise<void>;
-  /** Writes the state file that HAProxy reads when it reloads; nothing when it says the same already. */
-  keep(): Promise<void>;
-  /** What it has counted since its last reload; nothing while it does not run. */
-  traffic(): Promise<TrafficRow[]>;
-}
 
 export function createHaproxyDriver({
   socket,
@@ -54,7 +17,7 @@ export function createHaproxyDriver({
   socket: string;
   stateFile: string;
   clock: Clock;
-}): HaproxyDriver {
+}): BalancerDriver {
   const talk = createTalk({ socket, clock });
   return {
     plan: planServers,
@@ -73,10 +36,14 @@ export function createHaproxyDriver({
   };
 }
 
-const adminOf: Record<WantedServer['state'], Admin> = { up: 'ready', drain: 'drain', down: 'maint' };
+const adminOf: Record<WantedServer['state'], ServerRow['admin']> = {
+  up: 'ready',
+  drain: 'drain',
+  down: 'maint',
+};
 
 /** The commands that make `actual` what is wanted. A server that HAProxy does not have is left to the next reload. */
-export function planServers(wanted: readonly WantedServer[], actual: readonly ActualServer[]): string[] {
+export function planServers(wanted: readonly WantedServer[], actual: readonly ServerRow[]): string[] {
   const has = new Map(actual.map((server) => [placeOf(server), server]));
   return wanted.flatMap((want) => {
     const place = placeOf(want);
@@ -110,7 +77,7 @@ const DRAIN = 0x08 | 0x10;
 const RUNNING = 2;
 
 /** The two tables of HAProxy, joined: what servers are told, and what they hold. */
-export function readServers(dump: string, stat: string): ActualServer[] {
+export function readServers(dump: string, stat: string): ServerRow[] {
   const sessions = new Map(
     table(stat.replace(/^# /, ''), ',').map((row) => [`${row.pxname}/${row.svname}`, row]),
   );

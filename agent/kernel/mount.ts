@@ -6,8 +6,9 @@
 import { mkdir, mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Mounted } from '../../common/mounts.ts';
 import { messageOf } from '../../protocol/errors.ts';
-import { type Mounted, mountAt, mountsNow } from './mounts.ts';
+import { mountAt, mountsNow } from './mounts.ts';
 import { type Hands, type Look, THERE, type Thing } from './thing.ts';
 import { pathOf, type Words } from './words.ts';
 

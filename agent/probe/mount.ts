@@ -1,5 +1,6 @@
 /** The mount check: the path is a mount point, and a stat of it answers. A dead file server can hang the child, never the agent. */
 import { readFile } from 'node:fs/promises';
+import { MOUNTS, mountsIn } from '../../common/mounts.ts';
 import { runChild } from './child.ts';
 import { type CheckResult, failed, passed } from './result.ts';
 import { createLook } from './statfs.ts';
@@ -19,11 +20,7 @@ export function createMountCheck(
   };
 }
 
-/** Read from the kernel's own list, which answers whatever the file servers do. */
 async function mountPoints(signal: AbortSignal): Promise<Set<string>> {
-  const table = await readFile('/proc/self/mountinfo', { encoding: 'utf8', signal });
-  return new Set(table.split('\n').map((line) => unescapeOctal(line.split(' ')[4] ?? '')));
+  const table = await readFile(MOUNTS, { encoding: 'utf8', signal });
+  return new Set(mountsIn(table).map(({ point }) => point));
 }
-
-const unescapeOctal = (text: string): string =>
-  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));

@@ -1,12 +1,12 @@
 /** Probes: runs checks for ever, each at its own pace, and says when a judged state changes. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../common/clock.ts';
+import { createGate } from '../../common/gate.ts';
 import { type Judgement, judge, unjudged, type Verdict } from '../../common/health/judge.ts';
 import type { Log } from '../../common/log.ts';
 import type { ResolvedCheck } from '../../common/render/resolved.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import type { RunCheck } from './check.ts';
-import { createGate } from './gate.ts';
 
 export type ProbeListener = (unit: string, check: string, state: Verdict, detail: string) => void;
 

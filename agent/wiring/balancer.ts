@@ -3,11 +3,11 @@
  * table has of one that is left is taken out of it, or it would answer before the new one does.
  */
 import { join } from 'node:path';
+import type { BalancerDriver } from '../../common/balancer.ts';
 import type { Clock } from '../../common/clock.ts';
 import { isStopped, pidIn } from '../../common/processes.ts';
 import type { Balancer } from '../../protocol/resources/cluster.ts';
 import { BALANCER_ROLE } from '../../protocol/topics.ts';
-import type { BalancerDriver } from '../balance.ts';
 import { createHaproxyDriver } from '../drivers/haproxy.ts';
 import { createTrackedFiles } from '../drivers/lvs/files.ts';
 import { createIpvs } from '../drivers/lvs/ipvs.ts';
@@ -99,6 +99,6 @@ export function createBalancer({
     apply: async (changes) => current()?.apply(changes),
     keep: async () => (await choose())?.keep(),
     soon: () => current()?.soon?.() ?? Number.POSITIVE_INFINITY,
-    traffic: async () => (await current()?.traffic?.()) ?? [],
+    traffic: async () => (await current()?.traffic()) ?? [],
   };
 }

@@ -80,7 +80,7 @@ export function createDirector({
   const traffic = createTraffic({
     read: async () => {
       const source = driver.chosen() ?? null;
-      return source === null ? null : { source, rows: (await driver.traffic?.()) ?? [] };
+      return source === null ? null : { source, rows: await driver.traffic() };
     },
     services: () => desired.list('VirtualService'),
     ...{ say, clock, log },

@@ -3,7 +3,7 @@
  * that it can be kept in a box whose kernel has IPVS as well as on any machine.
  */
 import { deepStrictEqual } from 'node:assert/strict';
-import type { BalancerDriver, WantedServer } from '../../agent/balance.ts';
+import type { BalancerDriver, WantedServer } from '../../common/balancer.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import { until } from '../support/until.ts';
 

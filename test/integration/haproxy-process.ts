@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createHaproxyDriver, type HaproxyDriver } from '../../agent/drivers/haproxy.ts';
+import { createHaproxyDriver } from '../../agent/drivers/haproxy.ts';
 import { createTalk, type Talk } from '../../agent/drivers/haproxy-socket.ts';
+import type { BalancerDriver } from '../../common/balancer.ts';
 import { systemClock } from '../../common/clock.ts';
 import { until } from '../support/until.ts';
 import { stopChild, type WebNodes } from './web-nodes.ts';
@@ -18,7 +19,7 @@ export interface HaproxyOptions {
 }
 
 export interface Haproxy {
-  driver: HaproxyDriver;
+  driver: BalancerDriver;
   /** A line by hand on the runtime socket. */
   hand: Talk;
   /** The name of the one backend. */

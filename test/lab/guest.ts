@@ -1,8 +1,9 @@
 /** One box: a User-Mode Linux with a kernel, files, addresses and a clock of its own, and all that can befall it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { tailOf } from '../../cli/sandbox/logs.ts';
 import { type Channel, createChannel, type Ended } from './channel.ts';
 import { checkout, KERNEL, PATH, run } from './host.ts';
 import { address6In, addressIn, type Lan, LONGEST_NAME } from './lan.ts';
@@ -120,7 +121,7 @@ export function createGuest(options: GuestOptions, lans: readonly Lan[], ground:
     started.gone = ended(started.process).then(() => {
       life = undefined;
       wounds.clear();
-      started.channel.close(`went off; its console ends:\n${tailOf(join(folder, 'console.log'))}`);
+      started.channel.close(`went off; its console ends:\n${tailOf(join(folder, 'console.log'), 12)}`);
     });
     await within(BOOT_MS, started.channel.ready, () => powerCut());
     return Math.round(performance.now() - began);
@@ -288,8 +289,4 @@ async function within<T>(ms: number, wait: Promise<T>, giveUp: () => Promise<voi
   } finally {
     clearTimeout(timer);
   }
-}
-
-function tailOf(file: string): string {
-  return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-12).join('\n') : '';
 }

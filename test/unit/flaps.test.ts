@@ -10,6 +10,7 @@ import type { Verdict } from '../../common/health/judge.ts';
 import { type Candidate, membership } from '../../common/health/membership.ts';
 import { weightForShare } from '../../common/health/ramp.ts';
 import { parseResource, type Resource } from '../../protocol/resource.ts';
+import { well as up } from '../support/candidate.ts';
 
 const S = 1000;
 const hold = { first: 10 * S, cap: 300 * S };
@@ -120,16 +121,6 @@ describe('[3.10] hold-down', () => {
   });
 });
 
-const up = (node: string, more: Partial<Candidate> = {}): Candidate => ({
-  node,
-  weight: 100,
-  operator: 'none',
-  probe: 'up',
-  opinion: 'up',
-  fresh: true,
-  connections: null,
-  ...more,
-});
 const slowly = { minMembers: 1, slowStart: 30 * S };
 const flags = { probesOnly: false };
 const weightsOf = (members: readonly Candidate[], rules = slowly) =>

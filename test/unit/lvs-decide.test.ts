@@ -2,13 +2,13 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { WantedServer } from '../../agent/drivers/balancer.ts';
 import { decideLvs } from '../../agent/drivers/lvs/decide.ts';
 import { createTrackedFiles, type Told } from '../../agent/drivers/lvs/files.ts';
 import { shrunken } from '../../agent/drivers/lvs/guard.ts';
 import { structureOf } from '../../agent/drivers/lvs/structure.ts';
 import { parseTable } from '../../agent/drivers/lvs/table.ts';
 import { wantsOf } from '../../agent/drivers/lvs/target.ts';
+import type { WantedServer } from '../../common/balancer.ts';
 import { renderUnit } from '../../common/render/unit.ts';
 import { cases, inputsOf } from '../golden/cases.ts';
 import { createManualClock } from '../support/clock.ts';

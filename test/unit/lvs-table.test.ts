@@ -1,10 +1,10 @@
 /** The kernel's IPVS table: read as it is, and made what it is to be by differences alone. */
 import { describe, expect, it } from 'vitest';
-import type { WantedServer } from '../../agent/drivers/balancer.ts';
 import { planTable } from '../../agent/drivers/lvs/plan.ts';
 import { type Declaration, structureOf } from '../../agent/drivers/lvs/structure.ts';
 import { parseTable } from '../../agent/drivers/lvs/table.ts';
 import { rowsOf, targetOf, trafficOf, wantsOf } from '../../agent/drivers/lvs/target.ts';
+import type { WantedServer } from '../../common/balancer.ts';
 import { declaration } from '../support/lvs.ts';
 
 /** As a kernel 6.1 shows it, whose second has 100 ticks. */

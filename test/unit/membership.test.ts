@@ -4,19 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MASS_WINDOW_MS, massFailure, noFailure } from '../../common/health/mass.ts';
 import { type Candidate, membership } from '../../common/health/membership.ts';
+import { well } from '../support/candidate.ts';
 
 const rules = { minMembers: 1, slowStart: 0 };
-
-const well = (node: string, more: Partial<Candidate> = {}): Candidate => ({
-  node,
-  weight: 100,
-  operator: 'none',
-  probe: 'up',
-  opinion: 'up',
-  fresh: true,
-  connections: null,
-  ...more,
-});
 
 // --- the table of the page -----------------------------------------------------------------------------------
 

@@ -2,27 +2,13 @@
  * The ipvsadm driver: LVS without keepalived. The agent's own probes are the checkers, and the table is written by its
  * differences. It holds with the agent gone, but then nobody takes a member out.
  */
+import type { BalancerDriver } from '../../../common/balancer.ts';
 import { EvenkeelError } from '../../../protocol/errors.ts';
-import type { ServerRow, TrafficRow, WantedServer } from '../balancer.ts';
 import type { Ipvs } from './ipvs.ts';
 import { type Change, planTable, type Target } from './plan.ts';
 import { type Declaration, type Entry, structureOf } from './structure.ts';
 import type { TableService } from './table.ts';
 import { rowsOf, targetOf, trafficOf, wantsOf } from './target.ts';
-
-/** A driver of the kernel's balancer; the contract is BalancerDriver in agent/balance.ts. */
-export interface KernelDriver {
-  read(): Promise<ServerRow[] | null>;
-  /** What must be done to what was last read. */
-  plan(
-    wanted: readonly WantedServer[],
-    actual: readonly ServerRow[],
-    shares?: ReadonlyMap<string, number>,
-  ): string[];
-  apply(changes: readonly string[]): Promise<void>;
-  keep(): Promise<void>;
-  traffic(): Promise<TrafficRow[]>;
-}
 
 /** What was read last. */
 export interface Seen {
@@ -56,7 +42,7 @@ export function createIpvsadmDriver({
 }: {
   ipvs: Ipvs;
   declared: () => Declaration;
-}): KernelDriver {
+}): BalancerDriver {
   let seen = nothingSeen;
   let targets: Target[] = [];
   return {

@@ -2,11 +2,12 @@
  * The lvs driver: keepalived holds the table, and is told by tracked files who is in. It never repairs what others do to
  * the table, loses track of what it found there at its start, and may hang: what it does not do is done by ipvsadm.
  */
+import type { BalancerDriver } from '../../../common/balancer.ts';
 import type { Clock } from '../../../common/clock.ts';
 import { decideLvs, memberOf } from './decide.ts';
 import { memberIn, type TrackedFiles } from './files.ts';
 import type { Ipvs } from './ipvs.ts';
-import { type KernelDriver, look, nothingSeen, refuseLeft } from './ipvsadm.ts';
+import { look, nothingSeen, refuseLeft } from './ipvsadm.ts';
 import { type Change, planTable, type Target } from './plan.ts';
 import { type Declaration, structureOf } from './structure.ts';
 import { rowsOf, trafficOf, wantsOf } from './target.ts';
@@ -22,11 +23,6 @@ export interface LvsOptions {
   clock: Clock;
 }
 
-export interface LvsDriver extends KernelDriver {
-  /** Milliseconds until it wants another look, while something is on its way. */
-  soon(): number;
-}
-
 /** keepalived needs 2 ms; the box may be busy. */
 const OBEYED_MS = 250;
 const POLL_MS = 5;
@@ -36,7 +32,14 @@ const TWICE = 2;
 
 const telling = /^tell (?<member>\S+) (?<down>down|up) (?<weight>\d+)$/;
 
-export function createLvsDriver({ ipvs, files, declared, isStopped, alarm, clock }: LvsOptions): LvsDriver {
+export function createLvsDriver({
+  ipvs,
+  files,
+  declared,
+  isStopped,
+  alarm,
+  clock,
+}: LvsOptions): BalancerDriver {
   let seen = nothingSeen;
   let targets: Target[] = [];
   let missing: ReadonlyMap<string, number> = new Map();

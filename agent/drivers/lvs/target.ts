@@ -1,5 +1,5 @@
 /** The target of LVS: what the kernel's table is to hold for what is wanted of each member, and what it has of it. Pure. */
-import type { ServerRow, TrafficRow, WantedServer } from '../balancer.ts';
+import type { ServerRow, TrafficRow, WantedServer } from '../../../common/balancer.ts';
 import type { Told } from './files.ts';
 import type { Target, TargetServer } from './plan.ts';
 import type { Entry } from './structure.ts';
