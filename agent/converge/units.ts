@@ -170,9 +170,10 @@ export function createUnits(options: UnitsOptions): Units {
   const passes = createLoop({ clock, log, work });
   const gathered = createGather({ clock, log, quiet: QUIET_MS, atMost: AT_MOST_MS, call: passes.put });
   const truce = createTruce({ put: passes.put, clock, log });
+  /** Those of a pass that runs as well: dropped meanwhile, it may become active only after the list was made. */
   const everyUnit = (call: (name: string) => void) =>
     void standing.all().then(
-      (names) => names.forEach(call),
+      (names) => new Set([...names, ...opening.keys()]).forEach(call),
       (err: unknown) => log.error({ err: messageOf(err) }, 'units were not listed'),
     );
   const isAlone = (name: string) => clock.monotonic() - (endedAt.get(name) ?? 0) > ALONE_MS;

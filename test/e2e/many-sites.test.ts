@@ -23,10 +23,12 @@ function writeSites(): string {
   return file;
 }
 
+const isMissing = (name: string, pairs: Set<string>) => nodes.some((node) => !pairs.has(`${name} ${node}`));
+
 /** Asks until every node has answered for the site; returns every answer that was not right. */
 async function askAllNodes(name: string, pairs: Set<string>): Promise<Answer[]> {
   const wrong: Answer[] = [];
-  for (let tries = 0; tries < 40 && nodes.some((node) => !pairs.has(`${name} ${node}`)); tries += 1) {
+  for (let tries = 0; tries < 10 && isMissing(name, pairs); tries += 1) {
     const answer = await sandbox().get(name);
     if (answer.status === 200 && answer.body === `the body of ${name}\n`) pairs.add(`${name} ${answer.node}`);
     else wrong.push(answer);
@@ -47,6 +49,9 @@ it('[2.9] a thousand sites in one apply answer on every node with their own body
     wrong.push(
       ...(await Promise.all(names.slice(at, at + 20).map((name) => askAllNodes(name, pairs)))).flat(),
     );
+  // Several that ask in step, taken in turn, can each meet the same node every time; one alone cannot.
+  for (const name of names.filter((one) => isMissing(one, pairs)))
+    wrong.push(...(await askAllNodes(name, pairs)));
   expect(wrong).toEqual([]);
   expect(pairs.size).toBe(SITES * nodes.length);
 

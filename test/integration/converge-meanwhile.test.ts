@@ -1,4 +1,6 @@
 /** What arrives while a pass is under way: nothing that was not tried is blamed for what was. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import type { Step } from '../../protocol/messages.ts';
 import { type Home, siteOf, templateWith, webHome, webPolicy } from '../support/home.ts';
@@ -67,4 +69,16 @@ it('[2.5] what comes while a tree fails is tried by the next pass, and neither q
   expect(home.unitReports().some(({ result }) => result === 'rolledBack')).toBe(true);
   expect(report.held.map(({ name }) => name)).toEqual(['bad.example']);
   for (const name of ['good.example', 'innocent.example']) expect((await home.get(name)).body).toBe(name);
+});
+
+it('[2.5] a unit whose policy goes while its first pass runs does not stay', async () => {
+  let removed: Promise<unknown> | undefined;
+  const checkpoint = (at: Step) => {
+    if (at === 'stage') removed ??= home.remove({ kind: 'Policy', name: 'web-nginx' });
+  };
+  home = await webHome({ parts: { checkpoint } });
+  await until('its policy is gone', () => removed !== undefined);
+  await removed;
+  await home.units().idle();
+  await until('nothing of it is active', () => !existsSync(join(home.unitFolder(), 'current')));
 });
