@@ -67,7 +67,10 @@ export interface Membership {
   members: Decision[];
   /** Nobody takes new connections: the fallback serves. */
   fallback: boolean;
-  /** From 0 to 1: what the fallback should get of the new connections, where the balancer can give it a share. */
+  /**
+   * From 0 to 1, where the balancer can give it a share: what the fallback should get of the new connections, and while
+   * it is alone, what it should keep of them once the first member is back.
+   */
   fallbackShare: number;
   warnings: Warning[];
 }
@@ -83,7 +86,10 @@ export function membership(rules: PoolRules, members: readonly Candidate[], flag
   return {
     members: decided.map((one) => ({ ...one, weight: weightOf(one.weight, one.factor, furthest) })),
     fallback,
-    fallbackShare: fallback ? 1 : fallbackShareOf(members, furthest, flags),
+    fallbackShare:
+      fallback || flags.returning
+        ? fallbackShareOf(members, fallback ? factorOf(0, rules.slowStart) : furthest)
+        : 0,
     warnings: warningsOf(members, decided, fallback, flags),
   };
 }
@@ -92,9 +98,9 @@ export function membership(rules: PoolRules, members: readonly Candidate[], flag
  * A weight limits nobody who is alone. So while a pool comes back from nobody, the fallback keeps what slow start does
  * not give yet; unless there is only one who could ever serve, whom that would spare nothing.
  */
-function fallbackShareOf(members: readonly Candidate[], furthest: number, flags: Flags): number {
+function fallbackShareOf(members: readonly Candidate[], furthest: number): number {
   const expected = members.filter(({ operator, weight }) => operator === 'none' && weight > 0);
-  return flags.returning === true && expected.length > 1 ? 1 - furthest : 0;
+  return expected.length > 1 ? 1 - furthest : 0;
 }
 
 /** What becomes of one; its weight is the declared one as yet. */

@@ -181,10 +181,15 @@ describe('[3.10] slow start', () => {
     expect(membership(slowly, [up('a', { upFor: 0 }), up('b', { probe: 'down' })], flags).fallbackShare).toBe(
       0,
     );
-    expect(membership(slowly, [up('a', { probe: 'down' })], flags)).toMatchObject({
-      fallback: true,
-      fallbackShare: 1,
-    });
+  });
+
+  it('has a fallback that stands alone keep, of who comes first, all but a tenth', () => {
+    const down = { probe: 'down' } as const;
+    const shareOf = (slowStart: number, given: Candidate[]) =>
+      membership({ minMembers: 1, slowStart }, given, flags).fallbackShare;
+    expect(shareOf(30 * S, [up('a', down), up('b', down)])).toBe(0.9);
+    expect(shareOf(0, [up('a', down), up('b', down)])).toBe(0);
+    expect(shareOf(30 * S, [up('a', down)])).toBe(0);
   });
 
   it('says with which weight the fallback gets that part', () => {
@@ -279,7 +284,7 @@ describe('[3.10] what a director remembers of its pool', () => {
   it('shares with the fallback after everybody was lost, and no more when one has grown', () => {
     const pool = createPool({ slowStart: '30s' }, allIn);
     pool.look({});
-    expect(pool.look(none, 60).fallbackShare).toBe(1);
+    expect(pool.look(none, 60).fallbackShare).toBe(0.9);
     const back = { b: 'down', c: 'down' } as const;
     const shares = [1, 15, 15, 1].map((seconds) => Number(pool.look(back, seconds).fallbackShare.toFixed(2)));
     expect(shares).toEqual([0.9, 0.5, 0, 0]);

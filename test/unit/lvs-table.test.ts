@@ -1,4 +1,5 @@
 /** The kernel's IPVS table: read as it is, and made what it is to be by differences alone. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planTable } from '../../agent/drivers/lvs/plan.ts';
 import { type Declaration, structureOf } from '../../agent/drivers/lvs/structure.ts';
@@ -184,4 +185,42 @@ describe('[3.2] the table is made what it is to be by differences', () => {
     expect(plan(unweighed, '', say('up', 10), new Map([['web', 0.9]]))).toContain(`${fallback} 1`);
     expect(plan(unweighed, '', say('up', 10), new Map([['web', 0.3]])).join()).not.toContain('2480');
   });
+
+  it('with a fallback that stands alone leaving a tenth to whoever comes first, and no more than half by rr', () => {
+    const weights = { weights: { n1: 40, n2: 200 } };
+    const none: WantedServer[] = ['n1', 'n2'].map((server) => {
+      return { backend: 'web-80', server, state: 'down', weight: 0 };
+    });
+    const alone = (spec: object, share: number) =>
+      plan(declaration({ web: { vip: '192.0.2.10', ...spec } }), '', none, new Map([['web', share]])).at(-1);
+    expect(alone({}, 0.9)).toMatch(/2480 -m -w 900$/);
+    expect(alone(weights, 0.9)).toMatch(/2480 -m -w 1800$/);
+    expect(alone(weights, 0)).toMatch(/2480 -m -w 1$/);
+    expect(alone({ scheduler: 'rr' }, 0.9)).toMatch(/2480 -m -w 1$/);
+  });
+
+  it('with weights for the fallback by which wrr, that serves one server in a row, still mixes', () => {
+    const tenths = fc.integer({ min: 1, max: 9 });
+    const weight = fc.integer({ min: 1, max: 25 }).map((tens) => tens * 10);
+    fc.assert(
+      fc.property(tenths, weight, weight, (tenth, one, other) => {
+        const members = [one, other].map((weight, at): WantedServer => {
+          return { backend: 'web-80', server: `n${at + 1}`, state: 'up', weight };
+        });
+        const declared = declaration({ web: { vip: '192.0.2.10' } });
+        const share = new Map([['web', tenth / 10]]);
+        const line = plan(declared, '', members, share).find((text) => text.includes('2480')) ?? '';
+        const fallback = Number(/-w (?<weight>\d+)$/.exec(line)?.groups?.weight);
+        // As near as a tenth of the divisor allows, and in as few turns as that tenth.
+        const sum = one + other;
+        const divisor = [one, other, fallback].reduce(divisorOf);
+        expect(Math.abs(fallback - (sum * tenth) / (10 - tenth))).toBeLessThanOrEqual(
+          divisorOf(one, other) / 20 + 0.5,
+        );
+        expect(divisor).toBeGreaterThanOrEqual(Math.floor(divisorOf(one, other) / 10));
+      }),
+    );
+  });
 });
+
+const divisorOf = (a: number, b: number): number => (b === 0 ? a : divisorOf(b, a % b));

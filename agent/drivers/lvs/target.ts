@@ -1,5 +1,6 @@
 /** The target of LVS: what the kernel's table is to hold for what is wanted of each member, and what it has of it. Pure. */
 import type { ServerRow, TrafficRow, WantedServer } from '../../../common/balancer.ts';
+import { weightForShare } from '../../../common/health/ramp.ts';
 import type { Told } from './files.ts';
 import type { Target, TargetServer } from './plan.ts';
 import type { Entry } from './structure.ts';
@@ -16,7 +17,7 @@ export const wantOf = ({ backends }: Entry, node: string, wants: Wants): WantedS
 
 export interface TargetOptions {
   wants: Wants;
-  /** What of the new connections the fallback is to get beside members that are back, by service. */
+  /** What of the new connections the fallback is to get beside members that are back, or beside the first one, by service. */
   shares: ReadonlyMap<string, number>;
   actual: TableService | undefined;
   /** Whether a server that is wanted takes connections, or will with this plan. */
@@ -33,8 +34,8 @@ export function targetOf(entry: Entry, { wants, shares, actual, takes }: TargetO
     if (want.state === 'down') return [];
     return [{ place, method: entry.method, weight: want.state === 'up' ? want.weight : 0 }];
   });
-  const sum = servers.reduce((all, { place, weight }) => all + (takes(place) ? weight : 0), 0);
-  const weight = fallbackWeight(entry, sum, shares.get(entry.service) ?? 0);
+  const weights = servers.flatMap(({ place, weight }) => (takes(place) && weight > 0 ? [weight] : []));
+  const weight = fallbackWeight(entry, weights, shares.get(entry.service) ?? 0);
   if (entry.fallback === null || weight === 0) return { entry, servers };
   return { entry, servers: [...servers, { ...entry.fallback, weight }] };
 }
@@ -43,13 +44,29 @@ export function targetOf(entry: Entry, { wants, shares, actual, takes }: TargetO
 const weighing: ReadonlySet<string> = new Set(['wrr', 'wlc', 'lblc', 'lblcr', 'sed', 'nq', 'mh']);
 
 const HALF = 0.5;
+const MOST_WEIGHT = 65_535;
 
-function fallbackWeight({ scheduler }: Entry, sum: number, share: number): number {
-  if (sum === 0) return 1;
-  if (share <= 0 || share >= 1) return 0;
-  if (!weighing.has(scheduler)) return share >= HALF ? 1 : 0;
-  return Math.min(65_535, Math.max(1, Math.round((sum * share) / (1 - share))));
+/** @param weights of those that take connections */
+function fallbackWeight({ scheduler, members }: Entry, weights: readonly number[], share: number): number {
+  const alone = weights.length === 0;
+  if (share <= 0) return alone ? 1 : 0;
+  if (!weighing.has(scheduler)) return alone || share >= HALF ? 1 : 0;
+  // Who comes next is there before the next look: the table already leaves him his part, by the weight he may have.
+  const beside = alone ? [Math.max(1, ...members.map(({ weight }) => weight))] : weights;
+  const together = beside.reduce((sum, weight) => sum + weight, 0);
+  return Math.min(MOST_WEIGHT, rounded(weightForShare(share, together), beside));
 }
+
+/**
+ * To a tenth of what all weights can be divided by. wrr gives one server as many connections in a row as the difference
+ * of weights holds that divisor: 233 beside 100 would be 133 in a row, 230 are 13.
+ */
+function rounded(weight: number, weights: readonly number[]): number {
+  const step = Math.max(1, Math.floor(weights.reduce(greatestDivisor) / 10));
+  return Math.max(1, Math.round(weight / step)) * step;
+}
+
+const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
 /** @param told what keepalived is told of a member; undefined where nobody has to be told anything */
 export const rowsOf = (
