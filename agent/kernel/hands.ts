@@ -1,5 +1,5 @@
 /** The eyes and hands of the room: commands from the box's own list, each with its time, and files of /proc and /sys. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
@@ -38,6 +38,13 @@ export function createEyes(run: Run): Eyes {
         return readFileSync(file, 'utf8').trimEnd();
       } catch {
         return null; // there is no such thing, or not for us
+      }
+    },
+    list: (folder) => {
+      try {
+        return readdirSync(folder);
+      } catch {
+        return []; // as above
       }
     },
     forget: () => asked.clear(),

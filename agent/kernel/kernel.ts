@@ -24,8 +24,8 @@ export interface Kernel {
   differingIn(file: string): Promise<string[]>;
   /**
    * Makes so what a unit asks for, undoes what it asked for before and does not any more, and reads all of it back.
-   * @throws EvenkeelError kernel-refused with the lines that the kernel does not hold, or mount-failed when all of them
-   * wait for other boxes
+   * @throws EvenkeelError kernel-refused with the lines that the kernel does not hold, mount-failed when all of them
+   * wait for other boxes, or undo-failed when only what nobody asks for any more is still there
    */
   apply(unit: string, lines: readonly Line[]): Promise<void>;
 }
@@ -99,11 +99,14 @@ export function createKernel({
       }
       const wanted = new Set(lines.map(({ thing }) => thing.id));
       const gone = made.of(unit).filter(({ id }) => !wanted.has(id));
-      for (const entry of gone.reverse()) await undo(made, unit, entry, eyes);
+      const left: unknown[] = [];
+      for (const entry of gone.reverse())
+        await undo(made, unit, entry, eyes).catch((err: unknown) => left.push(err));
       eyes.forget();
       if (waiting.length > 0) throw new EvenkeelError('mount-failed', waiting.map(messageOf).join('\n'));
       const wrong = await differingOf(lines, eyes);
       if (wrong.length > 0) throw new EvenkeelError('kernel-refused', wrong.map(inWords).join('\n'));
+      if (left.length > 0) throw new EvenkeelError('undo-failed', left.map(messageOf).join('\n'));
     },
   };
 }

@@ -14,6 +14,8 @@ export interface Look {
   ask(command: readonly string[], options?: { failing: boolean }): Promise<string>;
   /** The text of a file of /proc or /sys without its line end; null when it cannot be read. */
   read(file: string): string | null;
+  /** The names in a folder of /proc or /sys; none when it is not there. */
+  list(folder: string): string[];
 }
 
 /** Changes what is. */

@@ -63,6 +63,11 @@ const kinds: { line: string; isSo: () => boolean; hand: () => void }[] = [
     hand: () => writeFileSync('/proc/sys/net/ipv4/conf/web0/rp_filter', '1'),
   },
   {
+    line: 'sysctl net.ipv4.conf.*.send_redirects 0',
+    isSo: () => redirects().every((value) => value === '0'),
+    hand: () => writeFileSync('/proc/sys/net/ipv4/conf/web0/send_redirects', '1'),
+  },
+  {
     line: 'route default via 10.0.0.2 table 2401',
     isSo: () => routes('2401') === 'default via 10.0.0.2 dev web0',
     hand: () => ip('route', 'replace', 'default', 'via', '10.0.0.9', 'table', '2401'),
@@ -97,10 +102,14 @@ const kinds: { line: string; isSo: () => boolean; hand: () => void }[] = [
   },
 ];
 
+const redirects = () =>
+  ['all', 'default', 'lo', 'web0'].map((device) => setting(`net.ipv4.conf.${device}.send_redirects`));
+
 /** All that a kind could leave behind. */
 const world = () =>
   [addresses('lo'), addresses('web0'), rules(), rules('-6'), routes('2401'), routes('main'), marks()].concat(
     ['net.ipv4.conf.all.arp_ignore', 'net.ipv4.conf.web0.rp_filter'].map(setting),
+    redirects(),
   );
 
 describe.each(kinds)('$line', ({ line, isSo, hand }) => {
