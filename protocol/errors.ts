@@ -101,6 +101,11 @@ export const errors = {
   'service-failed': row(500, 'retriable', 'The service could not be started, reloaded or stopped'),
   'kernel-refused': row(500, 'retriable', 'The kernel does not hold what a line of a policy asks of it'),
   'mount-failed': row(503, 'retriable', 'A file system cannot be mounted just now; it is tried again'),
+  'undo-failed': row(
+    500,
+    'retriable',
+    'What nobody asks of the kernel any more cannot be taken away just now; it is tried again',
+  ),
   'on-hold': row(409, 'terminal', 'An operator has put the node or the policy on hold; nothing is changed'),
   'audit-only': row(409, 'terminal', 'The node or the policy is only audited; nothing is changed'),
   'service-died': row(

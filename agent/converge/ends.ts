@@ -1,11 +1,11 @@
 /** How a pass ends: with nothing to do, not allowed, served, or with an error that left what was served as it was. */
-import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
+import { type ErrorCode, EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import { type Allowed, allowed } from './mode.ts';
 import type { Ending, Pass } from './pass.ts';
 import { activeManifest, type Plan } from './plan.ts';
 import { isDown } from './serving.ts';
 
-const MOUNT_AGAIN_MS = 5_000;
+const AGAIN_MS = 5_000;
 const LONGEST_WAIT_MS = 3_600_000;
 
 /** The operator's word on the unit now, which never waits for a held version; and how the pass ends if it must. */
@@ -77,6 +77,10 @@ function coded(err: unknown): EvenkeelError {
   return new EvenkeelError(ofDisk.test(code) ? 'write-failed' : 'internal', messageOf(err), { cause: err });
 }
 
+/** Whoever has to do something about it is another box, or what uses it still: to look every few seconds is no burden. */
+const isAwaited = new Set<ErrorCode>(['mount-failed', 'undo-failed']);
+const ofKernel = new Set<ErrorCode>(['kernel-refused', ...isAwaited]);
+
 /** An error before the swap leaves the last good tree served, and then the unit is only held. */
 export async function failed(pass: Pass, err: unknown): Promise<Ending> {
   const failure = coded(err);
@@ -87,10 +91,9 @@ export async function failed(pass: Pass, err: unknown): Promise<Ending> {
   if (code === 'validate-failed' && first !== undefined && !refused.some(({ digest }) => digest === first))
     await unit.record.write({ refused: [...refused, { digest: first, code, message }] });
   // What the kernel lacks is missed by whoever is served, however well the daemon runs.
-  const serves = code !== 'kernel-refused' && code !== 'mount-failed' && (await servesGood(pass));
+  const serves = !ofKernel.has(code) && (await servesGood(pass));
   const result = serves ? 'held' : 'failed';
-  // Whoever has to do something about it is another box: to ask it every few seconds is no burden.
-  if (code === 'mount-failed') return { result, step, error: { code, message }, againAfter: MOUNT_AGAIN_MS };
+  if (isAwaited.has(code)) return { result, step, error: { code, message }, againAfter: AGAIN_MS };
   return { result, step, error: { code, message }, failure };
 }
 
