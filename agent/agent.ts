@@ -121,6 +121,7 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
     hooks: {
       beforeReload: director.keep,
       reloaded: director.look,
+      died: checks.confirm,
       serving: (unit, resolved) => checks.set(unit, resolved ?? []),
     },
     watch: createWatch({ clock, log }),

@@ -43,6 +43,8 @@ export interface Hooks {
   /** Before a daemon is told to load: what must survive that is kept now. */
   beforeReload(unit: string): Promise<void>;
   reloaded(unit: string): void;
+  /** Its daemon lived, and is gone without anybody here having ended it. */
+  died(unit: string): void;
   /** The checks that go with what is served from now on; null when the unit is gone. */
   serving(unit: string, checks: ResolvedCheck[] | null): void;
 }

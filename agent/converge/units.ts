@@ -20,8 +20,9 @@ import { createTrees, type Write } from '../state/trees.ts';
 import { askAgain, tryAll } from './again.ts';
 import { converge } from './converge.ts';
 import { type FindCulprits, findCulprits } from './culprit.ts';
+import { createDeaths } from './deaths.ts';
 import { createFights } from './fights.ts';
-import { beginPass, type Hooks, type Pass, type Tools, type Unit } from './pass.ts';
+import { beginPass, type Ending, type Hooks, type Pass, type Tools, type Unit } from './pass.ts';
 import { activeManifest } from './plan.ts';
 import { planOf } from './preview.ts';
 import { removeUnit } from './remove.ts';
@@ -98,7 +99,6 @@ export interface Units {
 const QUIET_MS = 200;
 const AT_MOST_MS = 2_000;
 const ALONE_MS = 2_000;
-const SUPERVISE_MS = 500;
 
 export function createUnits(options: UnitsOptions): Units {
   const { node, config, desired, watch, clock, log } = options;
@@ -111,7 +111,8 @@ export function createUnits(options: UnitsOptions): Units {
   const reporter = createReporter({ desired, fights: createFights(clock), report: said });
   const opening = new Map<string, Promise<Unit>>();
   const open = new Map<string, Unit>();
-  const services = new Map<string, () => boolean>();
+  /** The pass of a unit that runs now. */
+  const running = new Map<string, Pass>();
   const endedAt = new Map<string, number>();
   const stopping = new AbortController();
 
@@ -138,19 +139,24 @@ export function createUnits(options: UnitsOptions): Units {
     const stillHeld = (err: unknown) =>
       log.warn({ unit: name, err: messageOf(err) }, 'what is held back is not tried again');
     if (one.contents) await askAgain(one).catch(stillHeld);
-    const ending = await converge(one, (ended) => reporter.pass(one, ended, unit.record.read().loaded ?? ''));
-    endedAt.set(name, clock.monotonic());
-    await after(unit);
+    running.set(name, one);
+    const ending = await walk(one).finally(() => running.delete(name));
     if (ending.failure && !stopping.signal.aborted) throw ending.failure;
     return ending.againAfter === undefined ? undefined : { againAfter: ending.againAfter };
+  };
+  const walk = async (one: Pass): Promise<Ending> => {
+    const { unit } = one;
+    const ending = await converge(one, (ended) => reporter.pass(one, ended, unit.record.read().loaded ?? ''));
+    endedAt.set(unit.name, clock.monotonic());
+    await after(unit);
+    return ending;
   };
   /** What lies on the disk now is what is watched, and trees that nobody needs any more go. */
   const after = async ({ name, trees, disk, record }: Unit) => {
     const active = await activeManifest(trees);
     watch.set(name, active ? trees.expected(active) : [], disk);
-    const { good, loaded, running } = record.read();
-    if (running) services.set(name, () => tools.driver.read(running).pid !== null);
-    else services.delete(name);
+    const { good, loaded, running: service } = record.read();
+    deaths.watch(name, service);
     if (active)
       await collect(trees, [active.digest, good, loaded]).catch((err: unknown) =>
         log.warn({ unit: name, err: messageOf(err) }, 'old trees were not removed'),
@@ -159,10 +165,10 @@ export function createUnits(options: UnitsOptions): Units {
   const remove = async (name: string) => {
     const { hold, mode } = desired.get('Node', node)?.spec ?? {};
     if (mode === 'audit' || (hold && !(hold.until && Date.parse(hold.until) <= clock.now()))) return;
+    deaths.watch(name, null);
     await removeUnit(await passOf(name));
     opening.delete(name);
     open.delete(name);
-    services.delete(name);
     reporter.forget(name);
     watch.set(name, [], { differs: () => false });
     log.info({ unit: name }, 'unit removed');
@@ -183,10 +189,17 @@ export function createUnits(options: UnitsOptions): Units {
     reconcileAll();
   };
   /** A daemon that died is noticed at once; one that a pass could not start is left to the retries of the loop. */
-  const supervise = () => {
-    for (const [name, isAlive] of services)
-      if (reporter.last().get(name)?.result !== 'failed' && !isAlive()) passes.put(name);
-  };
+  const deaths = createDeaths({
+    pidOf: (service) => tools.driver.read(service).pid,
+    died: (name) => {
+      // Whom its own pass ends, to start another one, has not died.
+      if (!running.get(name)?.daemon.ended) options.hooks.died(name);
+    },
+    gone: (name) => {
+      if (reporter.last().get(name)?.result !== 'failed') passes.put(name);
+    },
+    clock,
+  });
   return {
     start: async () => {
       for (const path of Object.values(config.paths)) await mkdir(path, { recursive: true });
@@ -196,7 +209,7 @@ export function createUnits(options: UnitsOptions): Units {
         }),
         watch.start(truce.touched),
         options.sweep.start(sweep),
-        clock.every(SUPERVISE_MS, supervise),
+        deaths.start(),
       ];
       reconcileAll();
       return async () => {

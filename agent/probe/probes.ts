@@ -28,6 +28,11 @@ export interface Probes {
   /** Called on each change of a judged state. */
   onChange(listener: ProbeListener): () => void;
   current(): ProbeState[];
+  /**
+   * Something is known to be wrong with what a unit serves: asks at once, and believes the first answer that says so,
+   * however many the check wants. Checks of the box itself go on as they do.
+   */
+  confirm(unit: string): void;
   /** Runs everything soon, and at half the interval for some milliseconds. */
   hurry(ms: number): void;
   /** Ends all checks and waits for those that run. */
@@ -49,6 +54,8 @@ interface Entry {
   check: ResolvedCheck;
   judgement: Judgement;
   detail: string;
+  /** The next run is believed alone when it fails. */
+  confirms: boolean;
   ended: AbortController;
   /** Undoes the timer of the next run; undefined while the check runs. */
   cancel: (() => void) | undefined;
@@ -81,20 +88,24 @@ export function createProbes({
   };
   const turn = async (entry: Entry) => {
     const started = clock.monotonic();
+    const { confirms } = entry;
+    entry.confirms = false;
     try {
       const result = await gate(() => runCheck(entry.check, { signal: entry.ended.signal }));
-      if (!entry.ended.signal.aborted) take(entry, result);
+      if (!entry.ended.signal.aborted) take(entry, result, confirms);
     } catch (err) {
       log.error(
         { unit: entry.unit, check: entry.check.name, err: messageOf(err) },
         'a check could not be run',
       );
     }
-    if (!entry.ended.signal.aborted) schedule(entry, Math.max(0, started + pace(entry) - clock.monotonic()));
+    if (entry.ended.signal.aborted) return;
+    schedule(entry, entry.confirms ? 0 : Math.max(0, started + pace(entry) - clock.monotonic()));
   };
-  const take = (entry: Entry, { ok, detail }: { ok: boolean; detail: string }) => {
+  const take = (entry: Entry, { ok, detail }: { ok: boolean; detail: string }, confirms: boolean) => {
     const before = entry.judgement.state;
-    entry.judgement = judge(entry.judgement, ok, entry.check, clock.monotonic());
+    const { fall, rise } = entry.check;
+    entry.judgement = judge(entry.judgement, ok, { fall: confirms ? 1 : fall, rise }, clock.monotonic());
     entry.detail = detail;
     if (entry.judgement.state !== before) tell(entry);
   };
@@ -104,6 +115,7 @@ export function createProbes({
       check,
       judgement: unjudged(clock.monotonic(), state),
       detail: '',
+      confirms: false,
       ended: new AbortController(),
       cancel: undefined,
       running: Promise.resolve(),
@@ -146,6 +158,13 @@ export function createProbes({
         detail,
         since: judgement.since,
       })),
+    confirm: (unit) => {
+      for (const entry of units.get(unit)?.values() ?? []) {
+        if (!isOfDaemon(entry.check)) continue;
+        entry.confirms = true;
+        if (entry.cancel) schedule(entry, 0);
+      }
+    },
     hurry: (ms) => {
       hurriedUntil = Math.max(hurriedUntil, clock.monotonic() + ms);
       for (const entry of entries())
@@ -159,6 +178,9 @@ export function createProbes({
     },
   };
 }
+
+/** It speaks of a daemon, and not of the box. */
+const isOfDaemon = (check: ResolvedCheck): boolean => check.type === 'process' || 'port' in check;
 
 /** First runs are spread over the interval, but a check once an hour still begins soon. */
 const SPREAD_MS = 2000;

@@ -20,6 +20,8 @@ export interface Checks {
   set(unit: string, checks: readonly ResolvedCheck[]): void;
   /** Says every judged state again: a new session has begun. */
   again(): void;
+  /** The daemon of a unit is gone: whether it is missed is asked at once. */
+  confirm(unit: string): void;
   /** Runs everything soon, and at half the interval for a while. */
   hurry(): void;
   /** What is judged of each check. */
@@ -49,6 +51,7 @@ export function createChecks({ runCheck, report, failed, clock, log }: ChecksOpt
       for (const { unit, check, state, detail } of probes.current())
         if (state !== 'unknown') say(unit, check, state, detail);
     },
+    confirm: probes.confirm,
     hurry: () => probes.hurry(HURRY_MS),
     current: probes.current,
     stop: async () => {

@@ -63,7 +63,10 @@ function checkedParts(folder: string): Parts {
   stopChecks = checks.stop;
   const serving = (unit: string, resolved: Parameters<typeof checks.set>[1] | null) =>
     checks.set(unit, resolved ?? []);
-  return { kernel, hooks: { beforeReload: async () => undefined, reloaded: () => undefined, serving } };
+  return {
+    kernel,
+    hooks: { beforeReload: async () => undefined, reloaded: () => undefined, died: () => undefined, serving },
+  };
 }
 
 async function start({ checked = false, parts = {} as Parts } = {}): Promise<void> {

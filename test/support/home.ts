@@ -74,7 +74,12 @@ export async function startUnits(folder: string, parts: Parts, report: (body: Co
       true: '/bin/true',
     }),
     runChecks: (checks, options) => runChecks(checks, { ...options, runCheck, clock }),
-    hooks: { beforeReload: async () => undefined, reloaded: () => undefined, serving: () => undefined },
+    hooks: {
+      beforeReload: async () => undefined,
+      reloaded: () => undefined,
+      died: () => undefined,
+      serving: () => undefined,
+    },
     watch: createWatch({ clock, log }),
     sweep: createSweep({ sweepSeconds: 60, contentsSeconds: 300, clock }),
     clock,

@@ -153,7 +153,12 @@ const unitsOn = ({ node, paths, desired, checkpoint }: UnitsOn): Units =>
       log: quiet,
     }),
     runChecks: async () => ({ ok: true, failures: [] }),
-    hooks: { beforeReload: async () => undefined, reloaded: () => undefined, serving: () => undefined },
+    hooks: {
+      beforeReload: async () => undefined,
+      reloaded: () => undefined,
+      died: () => undefined,
+      serving: () => undefined,
+    },
     report: () => undefined,
     watch: createWatch({ clock: systemClock, log: quiet }),
     sweep: { start: () => () => undefined },
