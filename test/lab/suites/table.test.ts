@@ -164,3 +164,52 @@ describe('[3 must show] a hand on the table', () => {
     await d1().run('ipvsadm -D -t 10.77.0.200:81');
   });
 });
+
+describe('[3 must show] when all members are down', () => {
+  const nginx = (from: string, to: string) => `mv /usr/sbin/${from} /usr/sbin/${to}; pkill -9 nginx || true`;
+  const RAMP_MS = 20_000;
+  const weightsNow = async () =>
+    (await tableOf(d1())).map(({ server, weight }) => `${server.split(':')[0]} ${weight}`).join(', ');
+
+  it('the fallback page is served, and the first that comes back does not get the whole load at once', async () => {
+    const [w1, w2] = [lab().box('w1'), lab().box('w2')];
+    const asked = () => visit({ url: `http://${VIP}/`, count: 40, parallel: 4, timeout: 1000 });
+    await Promise.all([w1, w2].map((box) => box.run(nginx('nginx', 'nginx.away'))));
+    await until(
+      'the fallback answers',
+      async () =>
+        (await visit({ url: `http://${VIP}/`, timeout: 1000 })).answers[0]?.body.includes('Back soon') ??
+        false,
+      30_000,
+    );
+    await w1.run(nginx('nginx.away', 'nginx'));
+    await until(
+      'the first one is in',
+      async () => taking(await tableOf(d1()), SERVICE).includes(w1.address),
+      60_000,
+    );
+    const back = Date.now();
+    const shares: { second: number; share: number; table: string }[] = [];
+    const grown = RAMP_MS / 1000 + 4;
+    while ((shares.at(-1)?.second ?? 0) < grown) {
+      const second = Math.round((Date.now() - back) / 100) / 10;
+      const table = await weightsNow();
+      const { split } = await asked();
+      shares.push({ second, share: split.w1 ?? 0, table });
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+    const lines = shares.map(
+      ({ second, share, table }) =>
+        `${String(second).padStart(6)} s ${String(share).padStart(4)} of 40   ${table}`,
+    );
+    process.stdout.write(
+      `w1's share after it came back alone, slowStart ${RAMP_MS / 1000} s:\n${lines.join('\n')}\n`,
+    );
+    // A tenth is 4 of 40; the rest is for weights that change while the requests are sent.
+    expect(shares[0]?.share).toBeLessThan(12);
+    expect(shares.at(-1)?.share).toBe(40);
+    await w2.run(nginx('nginx.away', 'nginx'));
+    // Whose nginx was away for long is tried once a minute by then.
+    await until('both are in with full weight', isWhole, 150_000);
+  }, 300_000);
+});
