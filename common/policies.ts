@@ -19,6 +19,12 @@ export const policiesOf = <Policy extends Declared<Role>>(
   cluster: Choice,
 ): Policy[] => [...policies].filter((policy) => roles.includes(policy.spec.role) && holdsIn(cluster, policy));
 
+/** Its nodes keep the exports of storages: their policies take Storage too, and mount none. */
+export const SERVER_ROLE = 'storage';
+
+export const mountsStorages = ({ spec }: Declared<Pick<PolicySpec, 'role' | 'inputs'>>): boolean =>
+  spec.role !== SERVER_ROLE && Object.values(spec.inputs).some(({ kind }) => kind === 'Storage');
+
 type Checked = Pick<PolicySpec, 'checks' | 'gate'>;
 
 /** The checks of a policy on which a pool depends: the one that it names, and those that stand before every pool of the role. */

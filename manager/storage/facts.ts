@@ -1,6 +1,6 @@
 /** Facts: which nodes mount a storage, and whether each of them has it as it is declared now. Pure. */
 import { operatorWord } from '../../common/health/operator.ts';
-import { policiesOf } from '../../common/policies.ts';
+import { mountsStorages, policiesOf } from '../../common/policies.ts';
 import type { Stored, View } from '../../common/view.ts';
 import type { CheckReport, StorageReport, UnitReport } from '../../protocol/messages.ts';
 import type { mountStates } from '../../protocol/storage.ts';
@@ -28,19 +28,13 @@ export interface Seen {
   now: number;
 }
 
-/** Its nodes keep the exports: their policies take Storage too, and mount none. */
-export const SERVER_ROLE = 'storage';
-
 type Policy = Stored<'Policy'>;
-
-const mounts = ({ spec }: Policy): boolean =>
-  spec.role !== SERVER_ROLE && Object.values(spec.inputs).some(({ kind }) => kind === 'Storage');
 
 /** Every node that mounts storages, and how it stands to this one. */
 export function mountsOf(storage: Pick<Stored<'Storage'>, 'revision'>, seen: Seen): Mount[] {
   const { Node, Policy, Cluster } = seen.view;
   return [...Node.values()].flatMap((node): Mount[] => {
-    const policies = policiesOf(Policy.values(), node.spec.roles, Cluster.get('cluster')).filter(mounts);
+    const policies = policiesOf(Policy.values(), node.spec.roles, Cluster.get('cluster')).filter(mountsStorages);
     if (policies.length === 0) return [];
     const excused = operatorWord(node.spec, seen.now).operator === 'maintenance';
     if (excused) return [{ node: node.name, state: 'excused', why: 'in maintenance' }];

@@ -4,13 +4,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Clock, moment } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { type Again, createLoop } from '../../common/loop.ts';
+import { SERVER_ROLE } from '../../common/policies.ts';
 import type { Stored, View } from '../../common/view.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { StorageReport } from '../../protocol/messages.ts';
 import type { StorageMove, StoragePlace, StorageSpec } from '../../protocol/resources/storage.ts';
 import type { StorageView } from '../../protocol/storage.ts';
 import type { Commit, Meta, WriteRequest, WriteResult } from '../store/store.ts';
-import { type Mount, mountsOf, type Said, SERVER_ROLE } from './facts.ts';
+import { type Mount, mountsOf, type Said } from './facts.ts';
 import {
   DEADLINES,
   type Happening,
