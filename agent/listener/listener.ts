@@ -1,5 +1,6 @@
 /** The health listener: `GET /health/NAME` on the node's own address says 200 or 503, and nothing else. It reads and changes nothing. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { createLoop } from '../../common/loop.ts';
@@ -35,6 +36,8 @@ const LIMITS = { headersTimeout: 2_000, requestTimeout: 2_000, keepAliveTimeout:
 /** Without the last, Node looks for connections that are over time only every 30 s. */
 const SHORT = { maxHeaderSize: 4_096, requireHostHeader: false, connectionsCheckingInterval: 500 };
 const MOST_CONNECTIONS = 512;
+/** Of one address, so that no one host can keep all others out. */
+const MOST_OF_ONE = 32;
 /** A balancer with many processes asks for many services each second. */
 const PACE = { perSecond: 100, burst: 200 };
 const KEY = 'listener';
@@ -68,6 +71,7 @@ export function createListener({ place, answer, failed, clock, log }: ListenerOp
     await close();
     const server = createServer({ ...LIMITS, ...SHORT }, respond);
     server.maxConnections = MOST_CONNECTIONS;
+    server.on('connection', limitedTo(MOST_OF_ONE));
     server.on('clientError', (_, socket) => void socket.destroy());
     server.on('error', (err) => log.warn({ err: messageOf(err) }, 'the health listener has failed'));
     try {
@@ -94,6 +98,22 @@ export function createListener({ place, answer, failed, clock, log }: ListenerOp
         await close();
       };
     },
+  };
+}
+
+/** Ends what an address opens beyond so many. */
+function limitedTo(most: number): (socket: Socket) => void {
+  const open = new Map<string, number>();
+  return (socket) => {
+    const from = socket.remoteAddress ?? '';
+    const count = (open.get(from) ?? 0) + 1;
+    if (count > most) return void socket.destroy();
+    open.set(from, count);
+    socket.once('close', () => {
+      const left = (open.get(from) ?? 1) - 1;
+      if (left > 0) open.set(from, left);
+      else open.delete(from);
+    });
   };
 }
 

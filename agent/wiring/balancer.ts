@@ -7,7 +7,7 @@ import type { BalancerDriver } from '../../common/balancer.ts';
 import type { Clock } from '../../common/clock.ts';
 import { isStopped, pidIn } from '../../common/processes.ts';
 import type { Balancer } from '../../protocol/resources/cluster.ts';
-import { BALANCER_ROLE } from '../../protocol/topics.ts';
+import { BALANCER_ROLE, scopesOf } from '../../protocol/topics.ts';
 import { createHaproxyDriver } from '../drivers/haproxy.ts';
 import { createTrackedFiles } from '../drivers/lvs/files.ts';
 import { createIpvs } from '../drivers/lvs/ipvs.ts';
@@ -19,7 +19,7 @@ import type { Desired } from '../state/desired.ts';
 
 export interface BalancerOptions {
   node: string;
-  desired: Pick<Desired, 'get' | 'list'>;
+  desired: Pick<Desired, 'get' | 'list' | 'stand'>;
   /** The folder where the templates of the balancer put sockets, pid files and tracked files. */
   run: string;
   execute: Run;
@@ -32,7 +32,7 @@ export interface BalancerOptions {
 export type Chosen = Exclude<Balancer, 'external'> | null;
 
 export interface ChosenBalancer extends BalancerDriver {
-  /** Undefined while the Cluster is not known. */
+  /** Undefined while not all is known that a director follows: services that have not come yet are not gone. */
   chosen(): Chosen | undefined;
   /** Whether an earlier choice has left something to take away. */
   isLeft(): boolean;
@@ -73,7 +73,9 @@ export function createBalancer({
     const self = desired.get('Node', node);
     if (!cluster || !self) return undefined;
     const { balancer } = cluster.spec;
-    return self.spec.roles.includes(BALANCER_ROLE) && balancer !== 'external' ? balancer : null;
+    if (!self.spec.roles.includes(BALANCER_ROLE) || balancer === 'external') return null;
+    const scopes = scopesOf({ node, roles: [BALANCER_ROLE] });
+    return scopes.every((scope) => desired.stand(scope) !== null) ? balancer : undefined;
   };
   let last: Chosen | undefined;
   /** Nothing is left while it is not known what is to follow. */

@@ -16,7 +16,7 @@ import { createPage } from './page.ts';
 
 export interface DirectorOptions {
   node: string;
-  desired: Pick<Desired, 'get' | 'list'>;
+  desired: Pick<Desired, 'get' | 'list' | 'stand'>;
   /** Where the templates of the balancer put its sockets, pid files and tracked files. */
   run: string;
   /** Runs ipvsadm. */

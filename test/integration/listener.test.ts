@@ -124,6 +124,18 @@ describe('[3.6] the health listener', () => {
     expect((await ask('/health/web', { localAddress: '127.0.0.99' })).status).toBe(200);
   });
 
+  it('lets no one host keep the others out', async () => {
+    await start();
+    const { port } = place!;
+    const open = Array.from({ length: 600 }, () =>
+      connect({ host: '127.0.0.21', port, localAddress: '127.0.0.22' }).on('error', () => undefined),
+    );
+    const isOpen = () => open.filter(({ closed, connecting }) => !closed && !connecting).length;
+    await until('most of them are ended', () => isOpen() <= 32);
+    expect((await ask('/health/web', { localAddress: '127.0.0.23' })).status).toBe(200);
+    for (const socket of open) socket.destroy();
+  });
+
   it('moves to where it is declared, and says so when it cannot', async () => {
     await start();
     const [before, free] = [place!, await freePort()];

@@ -17,12 +17,15 @@ import { until } from '../support/until.ts';
 function known(...resources: Resource[]) {
   const state = new Map<string, Resource>();
   const put = (one: Resource) => void state.set(`${one.kind}/${one.name}`, one);
+  /** The scopes that have not arrived. */
+  const away = new Set<string>();
   for (const one of resources) put(one);
   const desired = {
     get: (kind: Kind, name: string) => state.get(`${kind}/${name}`),
     list: (kind: Kind) => [...state.values()].filter((one) => one.kind === kind),
+    stand: (scope: string) => (away.has(scope) ? null : { epoch: 1, rev: 1 }),
   } as unknown as Parameters<typeof createBalancer>[0]['desired'];
-  return { desired, put };
+  return { desired, put, away };
 }
 
 const cluster = (balancer: string, port = 2480) =>
@@ -32,7 +35,7 @@ const director = (roles = ['balancer']) => resource('Node', 'd1', { roles, addre
 async function box() {
   const { folder: run, remove } = await temporaryFolder();
   onTestFinished(remove);
-  const { desired, put } = known();
+  const { desired, put, away } = known();
   const execute = async () => ({ status: 0, output: '' });
   const clock = createManualClock();
   const balancer = createBalancer({ node: 'd1', desired, run, execute, alarm: () => undefined, clock });
@@ -41,7 +44,7 @@ async function box() {
   const track = () => writeFileSync(tracked, '1\n');
   track();
   const remembered = join(run, 'lvs', 'services');
-  return { balancer, put, track, isTracked: () => existsSync(tracked), remembered };
+  return { balancer, put, away, track, isTracked: () => existsSync(tracked), remembered };
 }
 
 describe('[3.2] the balancer of a director', () => {
@@ -88,6 +91,20 @@ const statusAt = (port: number): Promise<number | null> =>
     });
     asked.on('error', () => resolve(null));
   });
+
+it('[3.2] a director that does not know its services yet leaves its table alone', async () => {
+  const { balancer, put, away, remembered } = await box();
+  writeFileSync(remembered, 'tcp 192.0.2.10:80\n');
+  away.add('role/balancer');
+  put(director());
+  put(cluster('haproxy'));
+  expect(balancer.chosen()).toBeUndefined();
+  await balancer.read();
+  expect(balancer.isLeft()).toBe(true);
+  away.clear();
+  await balancer.read();
+  expect(balancer.isLeft()).toBe(false);
+});
 
 describe('[3.3] the fallback page', () => {
   it('of a director of LVS is served by its agent, as long as a service asks for it', async () => {
