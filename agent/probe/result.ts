@@ -38,7 +38,7 @@ export async function withinTime(
   attempt: (signal: AbortSignal) => Promise<CheckResult>,
 ): Promise<CheckResult> {
   const own = new AbortController();
-  const late = new Error(`no answer within ${ms} ms`);
+  const late = new Error(`no answer within ${Math.round(ms)} ms`);
   const cancelTimer = afterOurTime(ms, clock, () => own.abort(late));
   const forward = () => own.abort(signal.reason);
   signal.addEventListener('abort', forward, { once: true });
