@@ -39,11 +39,12 @@ export const errors = {
   'storage-elsewhere': row(
     409,
     'terminal',
-    'Nodes would at once see another place, to which nothing was copied',
+    'Nodes would at once see another place, to which nothing was copied, or none',
   ),
   'move-refused': row(409, 'terminal', 'The storage cannot be moved so'),
   'too-many-removals': row(409, 'terminal', 'The change would remove more than is allowed at once'),
   'empty-pool': row(409, 'terminal', 'The change would leave a virtual service without any eligible node'),
+  'no-director': row(409, 'terminal', 'The change would leave virtual services without a director'),
   'render-failed': row(400, 'terminal', 'A template cannot be rendered'),
   'stale-revision': row(412, 'terminal', 'The resource has changed since it was read'),
   overtaken: row(409, 'retriable', 'What the change was tried on has changed meanwhile, again and again'),

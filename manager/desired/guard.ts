@@ -1,11 +1,10 @@
 /** The guard: what is right but too large to do by accident. It says what it counted; an operator may force it. Pure. */
-import { isDeepStrictEqual } from 'node:util';
 import { operatorWord } from '../../common/health/operator.ts';
 import type { Proposal } from '../../common/rules.ts';
 import type { Stored, View } from '../../common/view.ts';
 import type { Problem } from '../../protocol/errors.ts';
 import { type Kind, kindNames } from '../../protocol/resource.ts';
-import { problemAt } from './place.ts';
+import { directorLosses, storageLosses } from './losses.ts';
 import { interestsOf } from './select.ts';
 
 const MOST_REMOVED = 5;
@@ -17,11 +16,14 @@ const tooMany = (removed: number, had: number) => removed > MOST_REMOVED && remo
 /** @param now milliseconds since the epoch: drains and maintenance are read against it */
 export function guard(proposal: Proposal, now: number): Problem[] {
   const kinds = new Set(proposal.edits.map((edit) => (edit.op === 'put' ? edit.resource.kind : edit.kind)));
+  const any = (...wanted: Kind[]) => wanted.some((kind) => kinds.has(kind));
   return [
     ...removals(proposal),
-    ...(kinds.has('Policy') ? withdrawals(proposal) : []),
-    ...(kinds.has('Storage') ? jumps(proposal) : []),
-    ...(kinds.has('Node') || kinds.has('VirtualService')
+    ...(any('Policy') ? withdrawals(proposal) : []),
+    ...(any('Storage', 'Node', 'Policy', 'Cluster')
+      ? [...storageLosses(proposal), ...directorLosses(proposal)]
+      : []),
+    ...(any('Node', 'VirtualService')
       ? [...endedServices(proposal, now), ...emptiedPools(proposal, now)]
       : []),
   ];
@@ -64,26 +66,6 @@ function withdrawals({ before, after }: Proposal): Problem[] {
         }),
       ),
   );
-}
-
-/** Where nodes mount a storage, another place is another content: files would be gone from one moment to the next. */
-function jumps({ before, after, edits }: Proposal): Problem[] {
-  const takers = new Set(interestsOf(before).Storage);
-  const isTaken = [...before.Node.values()].some(({ spec }) => spec.roles.some((role) => takers.has(role)));
-  if (!isTaken) return [];
-  return edits.flatMap((edit): Problem[] => {
-    if (edit.op !== 'put' || edit.resource.kind !== 'Storage') return [];
-    const { name } = edit.resource;
-    const [was, is] = [before.Storage.get(name)?.spec, after.Storage.get(name)?.spec];
-    if (!was || !is || (isDeepStrictEqual(was.server, is.server) && was.export === is.export)) return [];
-    return [
-      problemAt(edit, 'spec/server', {
-        code: 'storage-elsewhere',
-        message: `nodes mount Storage/${name}, and nothing was copied to the new place`,
-        fix: `move it with: evenkeel storage move ${name}; if the files lie there already, repeat it with force`,
-      }),
-    ];
-  });
 }
 
 /** A service that somebody serves goes dark with its declaration. */
