@@ -1,4 +1,7 @@
-/** `address 192.0.2.10/32 dev lo`: an address of this box. One that stood there before stays when the line goes. */
+/**
+ * `address 192.0.2.10/32 dev lo`: an address of this box. One that stood there before stays when the line goes, and with
+ * `ours` goes as well: a daemon that somebody else has ended may have left it there.
+ */
 import { networkInterfaces } from 'node:os';
 import { formerOf, type Look, type Thing } from './thing.ts';
 import { canonical, deviceOf, familyOf, fullLength, type Prefix, prefixOf, type Words } from './words.ts';
@@ -43,6 +46,7 @@ export function parseAddress(words: Words): Thing {
   const prefix = prefixOf(words, 'an address with the length of its prefix');
   words.keyword('dev');
   const device = deviceOf(words);
+  const isOurs = words.maybe('ours');
   const { address, length } = prefix;
   const where = [`${address}/${length}`, 'dev', device];
   const family = familyOf(address);
@@ -51,7 +55,7 @@ export function parseAddress(words: Words): Thing {
     id: `address ${where.join(' ')}`,
     needs: [{ list: 'devices', value: device }],
     found,
-    former: (look) => formerOf(found(look)),
+    former: async (look) => (isOurs ? null : formerOf(found(look))),
     make: (hands) => hands.call(['ip', family, 'address', 'replace', ...where, ...mannersOf(prefix)]),
     undo: async (hands, look, former) => {
       if (former === null && (await isThere(prefix, device, look)))

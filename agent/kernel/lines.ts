@@ -1,6 +1,7 @@
 /** The lines of a kernel file: one line asks for one thing, `#` begins a comment, and every mistake is named at once. */
 import { parseAddress } from './address.ts';
 import { parseBind } from './bind.ts';
+import { parseCard } from './card.ts';
 import { parseExport } from './export.ts';
 import { parseLink } from './link.ts';
 import { parseMark } from './mark.ts';
@@ -19,6 +20,7 @@ import { createWords, WordError, type Words } from './words.ts';
 const kinds: Record<string, (words: Words) => Thing> = {
   module: parseModule,
   sysctl: parseSysctl,
+  card: parseCard,
   link: parseLink,
   address: parseAddress,
   route: parseRoute,

@@ -2,18 +2,35 @@
 import { milliseconds } from '../../common/units.ts';
 import { canonical, parseResource, type ResourceOf } from '../../protocol/resource.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
+import { BALANCER_ROLE } from '../../protocol/topics.ts';
 
 type Service = Pick<ResourceOf<'VirtualService'>, 'name' | 'spec'>;
+type Box = Pick<ResourceOf<'Node'>, 'spec'>;
 
 /** @param services those that a change touches: all of them where it touches the Cluster */
 export function adviceOn(
   cluster: Pick<ResourceOf<'Cluster'>, 'spec'> | undefined,
   services: Iterable<Service>,
+  nodes: Iterable<Box>,
 ): string[] {
   const balancer = cluster?.spec.balancer;
   if (balancer === 'external') return [...services].flatMap(outOfOurHands);
   if (balancer === 'lvs' || balancer === 'ipvsadm') return [...services].flatMap(withoutWeights);
+  if (balancer === 'haproxy') return withoutAddress([...services], [...nodes]);
   return [];
+}
+
+/** HAProxy starts without its addresses, and nobody would wonder before visitors do. */
+function withoutAddress(services: readonly Service[], nodes: readonly Box[]): string[] {
+  const directors = nodes.filter(({ spec }) => spec.roles.includes(BALANCER_ROLE)).map(({ spec }) => spec);
+  if (directors.length === 0 || directors.some(({ parameters }) => parameters.vipInterface)) return [];
+  const own = directors.flatMap(({ address, address6 = address }) => [address, address6]);
+  const isThere = (vip: string) => own.includes(vip) || vip.startsWith('127.') || vip === '::1';
+  const vips = [...new Set(services.map(({ spec }) => spec.vip))].filter((vip) => !isThere(vip));
+  if (vips.length === 0) return [];
+  return [
+    `with the balancer haproxy nobody here puts ${vips.slice(0, 3).join(', ')}${vips.length > 3 ? ` and ${vips.length - 3} more` : ''} on a box: set the parameter vipInterface of the director, unless somebody else does that`,
+  ];
 }
 
 function outOfOurHands({ name, spec }: Service): string[] {

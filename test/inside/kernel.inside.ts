@@ -242,3 +242,25 @@ describe('a symbolic link', () => {
     expect(statSync(join(folder, 'home/ana')).isDirectory()).toBe(true);
   });
 });
+
+it('[3.5] an address that a unit calls its own goes with it, also when it stood there before', async () => {
+  ip('address', 'add', '192.0.2.40/32', 'dev', 'web0');
+  await kernel.apply('a', linesOf('address 192.0.2.40/32 dev web0 ours'));
+  expect(addresses('web0')).toContain('192.0.2.40/32');
+  await kernel.apply('a', []);
+  expect(addresses('web0')).not.toContain('192.0.2.40/32');
+});
+
+it('[3.5] a device that a parameter names and the box lacks is refused with all that it has', async () => {
+  await kernel.apply('a', linesOf('card web0 of vrrpInterface'));
+  expect(await kernel.differing(linesOf('card web0 of vrrpInterface'))).toEqual([]);
+  const lines = linesOf('card eth7 of vrrpInterface', 'address 192.0.2.41/32 dev eth7 ours');
+  await expect(kernel.apply('a', lines)).rejects.toMatchObject({
+    code: 'kernel-refused',
+    message: expect.stringMatching(
+      /^card eth7 of vrrpInterface: there is no such device on this box but .*web0.*: set the parameter vrrpInterface of the node/,
+    ),
+  });
+  expect(await kernel.differing(lines.slice(0, 1))).toHaveLength(1);
+  await kernel.apply('a', []);
+});

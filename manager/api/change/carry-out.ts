@@ -68,7 +68,7 @@ export function createChanges(store: ApiStore, clock: Clock): Changes {
     const touched = ({ name }: { name: string }) =>
       kinds.has('Cluster') || changes.some((one) => one.kind === 'VirtualService' && one.name === name);
     const services = [...after.of('VirtualService').values()].filter(touched);
-    return adviceOn(after.of('Cluster').get('cluster'), services);
+    return adviceOn(after.of('Cluster').get('cluster'), services, after.of('Node').values());
   };
   const trialNow = (): Trial => ({ renderer, breathe: createSlices(clock) });
   const write = (request: WriteRequest) =>

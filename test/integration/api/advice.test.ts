@@ -56,3 +56,14 @@ it('[3.10] weights and slow start are named where the scheduler of LVS knows non
     [],
   );
 });
+
+it('[3.2] addresses that nobody puts on a box while the balancer is haproxy are named', async () => {
+  const told = 'with the balancer haproxy nobody here puts 192.0.2.10 on a box';
+  await declare(api.store, [node('d1', ['balancer'], '127.0.0.5')]);
+  expect(await warningsOf([service('web', { vip: '127.0.0.9' }), cluster('haproxy')])).toEqual([]);
+  expect(await warningsOf([service('web')])).toEqual([expect.stringContaining(told)]);
+  const director = node('d1', ['balancer'], '127.0.0.5', { parameters: { vipInterface: 'eth0' } });
+  await declare(api.store, [director]);
+  expect(await warningsOf([service('web'), cluster('lvs')])).toEqual([]);
+  expect(await warningsOf([cluster('haproxy')])).toEqual([]);
+});
