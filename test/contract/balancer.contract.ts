@@ -11,9 +11,10 @@ export const MEMBERS = ['n1', 'n2'] as const;
 type Member = (typeof MEMBERS)[number];
 
 export interface BalancerBench {
-  driver: BalancerDriver;
-  /** The one backend, with the members n1 and n2. */
-  backend: string;
+  /** One look, as the balance takes it: makes it so as far as it can. Returns what there was to do. */
+  pass(wishes: Wishes): Promise<string[]>;
+  /** What is read back of each member: what it was told, its weight, whether it takes connections. */
+  rows(): Promise<Record<string, unknown[]>>;
   /** What the balancer has, by its own tools and not by the driver: `100`, `0` for a drain, `out`. */
   shows(): Promise<Record<string, string>>;
   /** Somebody takes n1 out behind the driver's back. */
@@ -25,6 +26,7 @@ export interface BalancerBench {
 }
 
 type Wish = [state: WantedServer['state'], weight: number];
+export type Wishes = Record<Member, Wish>;
 export type Promises = Record<string, (bench: BalancerBench) => Promise<void>>;
 
 const UP: Wish = ['up', 100];
@@ -34,28 +36,40 @@ const DRAIN: Wish = ['drain', 0];
 const PATIENCE_MS = 20_000;
 const SWEEP_MS = 200;
 
-const wanted = ({ backend }: BalancerBench, wishes: Record<Member, Wish>): WantedServer[] =>
-  MEMBERS.map((server) => {
-    const [state, weight] = wishes[server];
-    return { backend, server, state, weight, probe: state === 'down' ? 'down' : 'up' };
-  });
+/** By a driver of the agent, whose one backend has the members n1 and n2. */
+export const byDriver = (
+  driver: () => BalancerDriver,
+  backend: string,
+): Pick<BalancerBench, 'pass' | 'rows'> => ({
+  pass: async (wishes) => {
+    const rows = await driver().read();
+    if (rows === null) return ['it does not run'];
+    const wanted = MEMBERS.map((server): WantedServer => {
+      const [state, weight] = wishes[server];
+      return { backend, server, state, weight, probe: state === 'down' ? 'down' : 'up' };
+    });
+    const changes = driver().plan(wanted, rows);
+    if (changes.length > 0) await driver().apply(changes);
+    await driver().keep();
+    return changes;
+  },
+  rows: async () =>
+    Object.fromEntries(
+      ((await driver().read()) ?? [])
+        .filter(({ server }) => MEMBERS.some((member) => member === server))
+        .map(({ server, admin, weight, running }) => [
+          server,
+          [admin, admin === 'ready' ? weight : 0, running],
+        ]),
+    ),
+});
 
-/** One pass, as the balance does it. */
-async function pass(bench: BalancerBench, wishes: Record<Member, Wish>): Promise<string[]> {
-  const rows = await bench.driver.read();
-  if (rows === null) return ['it does not run'];
-  const changes = bench.driver.plan(wanted(bench, wishes), rows);
-  if (changes.length > 0) await bench.driver.apply(changes);
-  await bench.driver.keep();
-  return changes;
-}
-
-/** Passes until the balancer shows it and the driver has nothing left to do. */
-async function settle(bench: BalancerBench, wishes: Record<Member, Wish>, expected: object): Promise<void> {
+/** Passes until the balancer shows it and there is nothing left to do. */
+async function settle(bench: BalancerBench, wishes: Wishes, expected: object): Promise<void> {
   let shown: object = {};
   const isSo = async () => {
     // What fails is tried again, as the balance does: the daemon may write the table at the same moment.
-    const changes = await pass(bench, wishes).catch((err: unknown) => [messageOf(err)]);
+    const changes = await bench.pass(wishes).catch((err: unknown) => [messageOf(err)]);
     shown = await bench.shows();
     const same = JSON.stringify(shown) === JSON.stringify(expected);
     if (!same || changes.length > 0) await new Promise((resolve) => setTimeout(resolve, SWEEP_MS));
@@ -68,29 +82,20 @@ async function settle(bench: BalancerBench, wishes: Record<Member, Wish>, expect
 
 const ALL = { n1: UP, n2: UP };
 const all = { n1: '100', n2: '100' };
-const rowsOf = async ({ driver }: BalancerBench) =>
-  Object.fromEntries(
-    ((await driver.read()) ?? [])
-      .filter(({ server }) => MEMBERS.some((member) => member === server))
-      .map(({ server, admin, weight, running }) => [
-        server,
-        [admin, admin === 'ready' ? weight : 0, running],
-      ]),
-  );
 
 export const promises: Promises = {
   'takes in who is wanted, with the weight that is wanted, and then has nothing to do': async (bench) => {
     await settle(bench, { n1: ['up', 30], n2: ['up', 200] }, { n1: '30', n2: '200' });
-    deepStrictEqual(await pass(bench, { n1: ['up', 30], n2: ['up', 200] }), []);
+    deepStrictEqual(await bench.pass({ n1: ['up', 30], n2: ['up', 200] }), []);
     await settle(bench, ALL, all);
   },
   'reads back what the balancer has': async (bench) => {
     await settle(bench, ALL, all);
-    deepStrictEqual(await rowsOf(bench), { n1: ['ready', 100, true], n2: ['ready', 100, true] });
+    deepStrictEqual(await bench.rows(), { n1: ['ready', 100, true], n2: ['ready', 100, true] });
     await settle(bench, { ...ALL, n2: DRAIN }, { ...all, n2: '0' });
-    deepStrictEqual((await rowsOf(bench)).n2?.slice(0, 2), ['drain', 0]);
+    deepStrictEqual((await bench.rows()).n2?.slice(0, 2), ['drain', 0]);
     await settle(bench, { ...ALL, n2: DOWN }, { ...all, n2: 'out' });
-    deepStrictEqual((await rowsOf(bench)).n2?.slice(0, 2), ['maint', 0]);
+    deepStrictEqual((await bench.rows()).n2?.slice(0, 2), ['maint', 0]);
   },
   'takes out who is down and leaves the others as they are, also when it is the last': async (bench) => {
     await settle(bench, { ...ALL, n1: DOWN }, { ...all, n1: 'out' });
@@ -108,10 +113,18 @@ export const promises: Promises = {
     await settle(bench, ALL, all);
   },
   'keeps its verdicts through a restart': async (bench) => {
-    const wishes: Record<Member, Wish> = { n1: DOWN, n2: ['up', 40] };
+    const wishes: Wishes = { n1: DOWN, n2: ['up', 40] };
     await settle(bench, wishes, { n1: 'out', n2: '40' });
     await bench.restart();
     await settle(bench, wishes, { n1: 'out', n2: '40' });
     await settle(bench, ALL, all);
+  },
+};
+
+/** Who cannot keep which of them, and why: lvs, ipvsadm and haproxy keep all. */
+export const cannot: Record<'external', Record<string, string>> = {
+  external: {
+    'reads back what the balancer has': 'nobody of ours can ask a balancer that somebody else runs',
+    'undoes what a hand has done': 'what hands do there is the matter of those whose hands they are',
   },
 };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { createHaproxy, type Haproxy } from '../integration/haproxy-process.ts';
 import { createWebNodes, freePort } from '../integration/web-nodes.ts';
-import { type BalancerBench, MEMBERS, promises } from './balancer.contract.ts';
+import { type BalancerBench, byDriver, MEMBERS, promises } from './balancer.contract.ts';
 
 let haproxy: Haproxy;
 let folder: string;
@@ -21,8 +21,7 @@ beforeAll(async () => {
     await hand(`set server ${backend}/${command}`);
   };
   bench = {
-    driver,
-    backend,
+    ...byDriver(() => driver, backend),
     shows: async () => {
       const has = Object.entries(await haproxy.has());
       return Object.fromEntries(

@@ -19,7 +19,7 @@ import { systemClock as clock } from '../../common/clock.ts';
 import { isStopped, pidIn } from '../../common/processes.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import { until } from '../support/until.ts';
-import { type BalancerBench, MEMBERS, type Promises, promises } from './balancer.contract.ts';
+import { type BalancerBench, byDriver, MEMBERS, type Promises, promises } from './balancer.contract.ts';
 import { ADDRESSES, RUN, VIP } from './declared.ts';
 
 const [, , which, configuration = '', declared = ''] = process.argv;
@@ -66,16 +66,15 @@ const shows = async (): Promise<Record<string, string>> => {
   return Object.fromEntries(MEMBERS.map((name) => [name, weightOf(ADDRESSES[name]) ?? 'out']));
 };
 
-const driver = makeDriver();
+let driver = makeDriver();
 const bench: BalancerBench = {
-  driver,
-  backend: 'web-80',
+  ...byDriver(() => driver, 'web-80'),
   shows,
   takeOut: async () => void ipvsadm('-d', '-t', SERVICE, '-r', `${ADDRESSES.n1}:80`),
   weigh: async () => void ipvsadm('-e', '-t', SERVICE, '-r', `${ADDRESSES.n2}:80`, '-m', '-w', '7'),
   restart: async () => {
     if (!isKeepalived) {
-      bench.driver = makeDriver();
+      driver = makeDriver();
       return;
     }
     kill(pidFiles.parent, 'SIGKILL');
@@ -86,7 +85,7 @@ const bench: BalancerBench = {
 
 const rowsAgree = async (isSo: () => Promise<boolean>, what: string) => {
   const tick = async () => {
-    const rows = (await bench.driver.read()) ?? [];
+    const rows = (await driver.read()) ?? [];
     const wants = MEMBERS.map((server) => ({
       backend: 'web-80',
       server,
@@ -94,8 +93,8 @@ const rowsAgree = async (isSo: () => Promise<boolean>, what: string) => {
       weight: 100,
       probe: 'up' as const,
     }));
-    const changes = bench.driver.plan(wants, rows);
-    if (changes.length > 0) await bench.driver.apply(changes);
+    const changes = driver.plan(wants, rows);
+    if (changes.length > 0) await driver.apply(changes);
     return isSo();
   };
   await until(what, tick, 20_000);
@@ -127,7 +126,7 @@ const ofTheTable: Promises = {
   },
   'leaves nothing of its own to another driver, and all that is not its own': async () => {
     ipvsadm('-A', '-t', '203.0.113.9:80', '-s', 'rr');
-    await bench.driver.read();
+    await driver.read();
     await createIpvs({ run, memory: join(folder, 'services') }).leave();
     if (line(VIP) || line('-A -f') || !line('203.0.113.9')) throw new Error(ipvsadm('-S', '-n'));
   },
