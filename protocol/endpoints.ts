@@ -206,8 +206,9 @@ export const api = {
     method: 'DELETE',
     path: '/api/v1/nodes/:name',
     access: 'admin',
-    summary: 'Remove a node, dead or alive',
+    summary: 'Remove a node, dead or alive; by force where something hangs on it',
     params: NodeNamed,
+    query: Strict({ force: Type.Boolean({ default: false }) }),
     answer: Strict({ revision: Rev }),
   },
   invite: {

@@ -175,9 +175,12 @@ function addRemove(node: Command): void {
     .command('remove')
     .description('remove it, dead or alive; its certificate opens nothing any more')
     .argument('<name>')
-    .action(async (name: string, _: object, command: Command) => {
+    .option('--force', 'also where data or services hang on it', false)
+    .action(async (name: string, { force }: { force: boolean }, command: Command) => {
       const session = sessionOf(command);
-      const answer = await session.client.call('removeNode', { params: { name } });
+      const asked = { params: { name }, query: { force } };
+      const { answer, warnings } = await session.client.callWarned('removeNode', asked);
+      for (const warning of warnings) session.warn(warning);
       session.print(answer, () => `Node/${name} removed; revision ${answer.revision}`);
     });
 }

@@ -104,10 +104,12 @@ export function nodeRoutes({ store, nodes, ask, join, events, clock }: Given): N
       say(name, reply, caller, (spec) => ({ ...spec, hold: untilOf(reason, caller, deadline) })),
     release: ({ params: { name }, caller, reply }) =>
       say(name, reply, caller, ({ hold: _, ...spec }) => spec),
-    removeNode: async ({ params: { name }, caller }) => {
+    removeNode: async ({ params: { name }, query: { force }, caller, reply }) => {
       viewOf(name);
       const edits = [{ op: 'delete' as const, kind: 'Node' as const, name, where: '' }];
-      const { revision } = await store.write({ actor: actorOf(caller), edits, guard: 'exempt' });
+      const guard = force ? ('forced' as const) : ('on' as const);
+      const { revision, warnings } = await store.write({ actor: actorOf(caller), edits, guard });
+      warn(reply, warnings);
       return { revision };
     },
     invite: async ({ body, caller }) => {

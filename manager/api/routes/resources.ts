@@ -51,14 +51,15 @@ export function resourceRoutes(store: ApiStore, { write }: Changes): ResourceRou
         }),
         reply,
       ),
-    delete: async ({ params: { kind, name }, query: { force }, caller, request }) => {
+    delete: async ({ params: { kind, name }, query: { force }, caller, request, reply }) => {
       const known = await store.get(kind, name);
       if (!known) throw nothing(kind, name);
       const ifMatch = wantedRevision(request.headers, known.revision);
       const edits = [{ op: 'delete' as const, kind, name, where: '', ifMatch }];
       refuse(forbiddenEdits(edits, caller, store.view()));
       const guard = force ? 'forced' : 'on';
-      const { revision } = await write({ actor: actorOf(caller), edits, guard });
+      const { revision, warnings } = await write({ actor: actorOf(caller), edits, guard });
+      warn(reply, warnings);
       return { revision };
     },
   };

@@ -81,3 +81,21 @@ it('[2.8] a node is removed dead or alive, by admins only', async () => {
   expect(await specOf('n2')).toBeUndefined();
   expect(problemOf(await api.ask('DELETE', '/api/v1/nodes/n2')).code).toBe('not-found');
 });
+
+it('[3.7] a node that others hang on is removed by force alone, dead or alive, and either answer says what hangs on it', async () => {
+  const spec = { server: { node: 'nas' }, export: '/data/home', mountpoint: '/home' };
+  await declare(api.store, [
+    node('nas', ['storage'], '127.0.0.140'),
+    { kind: 'Storage', name: 'home', spec },
+  ]);
+  const hangs = 'n1, n3 mount Storage/home at /home from 127.0.0.140:/data/home';
+  const refused = problemOf(await api.ask('DELETE', '/api/v1/nodes/nas'));
+  expect(refused.problems).toMatchObject([
+    { code: 'storage-elsewhere', message: expect.stringContaining(hangs) },
+  ]);
+  expect(await specOf('nas')).toBeDefined();
+  const forced = await api.ask('DELETE', '/api/v1/nodes/nas?force=true');
+  expect(forced.statusCode).toBe(200);
+  expect(decodeURIComponent(String(forced.headers['x-evenkeel-warnings']))).toContain(hangs);
+  expect(await specOf('nas')).toBeUndefined();
+});
