@@ -193,7 +193,9 @@ export function createUnits(options: UnitsOptions): Units {
     pidOf: (service) => tools.driver.read(service).pid,
     died: (name) => {
       // Whom its own pass ends, to start another one, has not died.
-      if (!running.get(name)?.daemon.ended) options.hooks.died(name);
+      if (running.get(name)?.daemon.ended) return;
+      log.warn({ unit: name }, 'the daemon is gone');
+      options.hooks.died(name);
     },
     gone: (name) => {
       if (reporter.last().get(name)?.result !== 'failed') passes.put(name);
