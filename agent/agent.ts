@@ -78,7 +78,11 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
   const desired = createDesired({ folder: state, log });
   const executables = createExecutables(config.executables);
   const execute = createRun({ executables, clock });
-  const kernel = createKernel({ folder: state, allowed: config.kernel, clock, log, run: execute });
+  const damaged = (message: string) =>
+    report({ type: 'alarm', code: 'store-damaged', subject: 'kernel.json', active: true, message });
+  const kernel = createKernel({
+    ...{ folder: state, allowed: config.kernel, clock, log, run: execute, damaged },
+  });
   const runCheck = createRunCheck({
     clock,
     resolve: executables.resolve,

@@ -5,6 +5,10 @@ export const MOUNTS = '/proc/self/mountinfo';
 
 export interface Mounted {
   point: string;
+  /** Which file system it is: of two at one disk it is the same. */
+  device: string;
+  /** What of that file system is seen at the point. */
+  root: string;
   type: string;
   source: string;
   /** Of this mount alone. */
@@ -20,9 +24,9 @@ const unescapeOctal = (text: string): string =>
 export const mountsIn = (table: string): Mounted[] =>
   table.split('\n').flatMap((line): Mounted[] => {
     const [head = '', tail = ''] = line.split(' - ');
-    const [, , , , point = '', own = ''] = head.split(' ');
-    const [type = '', source = '', options = ''] = tail.split(' ');
+    const [, , device = '', ...places] = head.split(' ');
+    const [root = '', point = '', own = ''] = places.map(unescapeOctal);
+    const [type = '', source = '', options = ''] = tail.split(' ').map(unescapeOctal);
     if (point === '') return [];
-    const [place, from] = [point, source].map(unescapeOctal) as [string, string];
-    return [{ point: place, type, source: from, own: own.split(','), options: options.split(',') }];
+    return [{ point, device, root, type, source, own: own.split(','), options: options.split(',') }];
   });

@@ -41,6 +41,7 @@ export const errors = {
     'terminal',
     'Nodes would at once see another place, to which nothing was copied, or none',
   ),
+  'storage-conflict': row(409, 'terminal', 'Two storages lie in each other'),
   'move-refused': row(409, 'terminal', 'The storage cannot be moved so'),
   'too-many-removals': row(409, 'terminal', 'The change would remove more than is allowed at once'),
   'empty-pool': row(409, 'terminal', 'The change would leave a virtual service without any eligible node'),
@@ -102,6 +103,11 @@ export const errors = {
   'service-failed': row(500, 'retriable', 'The service could not be started, reloaded or stopped'),
   'kernel-refused': row(500, 'retriable', 'The kernel does not hold what a line of a policy asks of it'),
   'mount-failed': row(503, 'retriable', 'A file system cannot be mounted just now; it is tried again'),
+  'line-failed': row(
+    500,
+    'retriable',
+    'What one storage or one customer asks of the kernel is not so; all others have what they ask for, and it is tried again',
+  ),
   'undo-failed': row(
     500,
     'retriable',

@@ -57,7 +57,8 @@ export function pauseIfDying({ unit }: Pass, { died, tree, wanted }: Plan): void
 }
 
 /** What is served now is good: versions that were tried are remembered as such. */
-export async function settle({ unit, tools, drift }: Pass, plan: Plan, word: Allowed): Promise<Ending> {
+export async function settle(pass: Pass, plan: Plan, word: Allowed): Promise<Ending> {
+  const { unit, tools, drift } = pass;
   await tools.desired.settle(unit.name, plan.wanted.tried);
   // How it would be ended may have changed alone.
   await unit.record.write({ running: plan.wanted.service ?? null });
@@ -65,7 +66,11 @@ export async function settle({ unit, tools, drift }: Pass, plan: Plan, word: All
   const corrected =
     plan.died || (drift.found.length > 0 && plan.active?.digest === plan.wanted.manifest.digest);
   const done = corrected ? 'corrected' : plan.tree || plan.load || plan.verify ? 'changed' : 'unchanged';
-  return { result: held ? 'held' : done, ...again(word) };
+  if (pass.left === null) return { result: held ? 'held' : done, ...again(word) };
+  // Nothing was put right, and it would be told as such every few seconds.
+  drift.repaired = false;
+  const { code, message } = pass.left;
+  return { result: 'failed', step: 'reload', error: { code, message }, againAfter: AGAIN_MS };
 }
 
 /** Of a disk that does not take what is written, in the words of the system. */
@@ -78,7 +83,7 @@ function coded(err: unknown): EvenkeelError {
 }
 
 /** Whoever has to do something about it is another box, or what uses it still: to look every few seconds is no burden. */
-const isAwaited = new Set<ErrorCode>(['mount-failed', 'undo-failed']);
+const isAwaited = new Set<ErrorCode>(['mount-failed', 'line-failed', 'undo-failed']);
 const ofKernel = new Set<ErrorCode>(['kernel-refused', ...isAwaited]);
 
 /** An error before the swap leaves the last good tree served, and then the unit is only held. */

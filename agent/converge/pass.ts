@@ -2,7 +2,7 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { ResolvedCheck } from '../../common/render/resolved.ts';
-import type { ErrorCode } from '../../protocol/errors.ts';
+import type { ErrorCode, EvenkeelError } from '../../protocol/errors.ts';
 import type { FileDiff, Result, ScopeName, Step } from '../../protocol/messages.ts';
 import type { ServiceDriver } from '../drivers/driver.ts';
 import type { Run } from '../drivers/run.ts';
@@ -93,6 +93,8 @@ export interface Pass {
   staged: { digest: string; places: string[] }[];
   diffs: FileDiff[];
   drift: { repaired: boolean; found: { path: string }[]; diffs: FileDiff[] };
+  /** What the kernel lacks still, which is no reason to serve nobody. */
+  left: EvenkeelError | null;
   /** Whether this pass has ended the daemon on purpose, and the one that it found dead and has started again. */
   daemon: { ended: boolean; restarted: string | null };
   step<T>(name: Step, work: () => T | Promise<T>): Promise<T>;
@@ -113,6 +115,7 @@ export function beginPass(unit: Unit, tools: Tools, scopes: Pass['scopes'], sign
     staged: [],
     diffs: [],
     drift: { repaired: false, found: [], diffs: [] },
+    left: null,
     daemon: { ended: false, restarted: null },
     step: async (name, work) => {
       // Nothing is begun any more by an agent that stops; the next one takes it up.

@@ -1,6 +1,6 @@
 /** Plan: the wanted tree against the active one and against the disk. It touches nothing. */
 import type { Previous } from '../../common/render/rendered.ts';
-import type { Difference } from '../kernel/kernel.ts';
+import type { Difference } from '../kernel/differing.ts';
 import type { Expected } from '../state/disk.ts';
 import type { UnitRecord } from '../state/record.ts';
 import type { Manifest, Trees } from '../state/trees.ts';
@@ -55,7 +55,7 @@ export const owesLoad = (record: Pick<UnitRecord, 'wanted' | 'loaded'>, digest: 
   record.loaded !== digest || record.wanted !== digest;
 
 export async function planPass(pass: Pass, wanted: Wanted): Promise<Plan> {
-  const { unit } = pass;
+  const { unit, tools } = pass;
   const active = await standingManifest(unit);
   const drift = active === null ? [] : await driftOf(pass, active);
   const kernel = await kernelDrift(pass, wanted);
@@ -65,7 +65,7 @@ export async function planPass(pass: Pass, wanted: Wanted): Promise<Plan> {
     active: active?.digest ?? null,
     record: unit.record.read(),
     drift: drift.length > 0,
-    kernel: kernel.length > 0,
+    kernel: kernel.length > 0 || (await tools.kernel.isOwing(unit.name, wanted.kernel?.lines ?? [])),
     died,
     redefined: isRedefined(pass, wanted),
   });

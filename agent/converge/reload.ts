@@ -1,5 +1,6 @@
 /** Reload: the daemon loads the active tree, once however many files changed, and has to show that it did. */
 import type { ResolvedService } from '../../common/render/resolved.ts';
+import { type ErrorCode, EvenkeelError } from '../../protocol/errors.ts';
 import type { Wish } from '../drivers/driver.ts';
 import type { Pass } from './pass.ts';
 import { isRedefined, owesLoad, type Plan } from './plan.ts';
@@ -23,7 +24,7 @@ export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> 
   // Nothing need have changed for them to be gone: a reboot empties /run.
   await tools.driver.prepare(wanted.directories);
   // Before the service, which may need an address or a mount of it; what it no longer asks for is undone.
-  await tools.kernel.apply(unit.name, wanted.kernel?.lines ?? []);
+  pass.left = await holdLines(pass, wanted);
   const wasUp = wanted.service !== undefined && tools.driver.read(wanted.service).pid !== null;
   if (wanted.loaded && (loads || !wasUp)) await takeAway(wanted.loaded);
   if (wanted.service) await serve(pass, wanted.service, loads ? 'reloaded' : 'running');
@@ -35,6 +36,19 @@ export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> 
   await unit.record.write({ wanted: digest, loaded: digest, running: wanted.service ?? null });
   if (isDead && wanted.service) pass.daemon.restarted = wanted.service.name;
   tools.hooks.reloaded(unit.name);
+}
+
+/** What one storage or one customer lacks, or what is there too much, is told at the end: all others are served. */
+const serveWithout = new Set<ErrorCode>(['line-failed', 'undo-failed']);
+
+async function holdLines({ unit, tools }: Pass, { kernel }: Wanted): Promise<EvenkeelError | null> {
+  try {
+    await tools.kernel.apply(unit.name, kernel?.lines ?? []);
+    return null;
+  } catch (err) {
+    if (err instanceof EvenkeelError && serveWithout.has(err.code)) return err;
+    throw err;
+  }
 }
 
 /** Whoever noticed it first: what ran before does not any more, and not because this pass has ended it. */

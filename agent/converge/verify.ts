@@ -6,8 +6,11 @@ import type { Wanted } from './render.ts';
 
 const LOOK_MS = 100;
 
-/** What speaks of the box and not of the tree: a full disk or a lost file server is no reason to go back to an older tree. */
-const OF_THE_BOX: ReadonlySet<ResolvedCheck['type']> = new Set(['disk', 'mount']);
+/**
+ * What speaks of the box and not of the tree: a full disk or a lost file server is no reason to go back to an older tree.
+ * The kernel's lines have been read back when they were made, where one customer's are told from the others.
+ */
+const OF_THE_BOX: ReadonlySet<ResolvedCheck['type']> = new Set(['disk', 'mount', 'kernel']);
 
 /** Only here does a tree become good. @throws EvenkeelError verify-failed or service-died */
 export async function verify({ unit, tools, signal }: Pass, wanted: Wanted): Promise<void> {

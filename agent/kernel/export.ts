@@ -1,5 +1,5 @@
 /** `export /data/home 10.0.0.0/24 rw,fsid=7`: a folder of this file server may be mounted by these clients. */
-import { existsSync } from 'node:fs';
+import { refuseMissing } from './bind.ts';
 import { formerOf, type Look, type Thing } from './thing.ts';
 import { isAddress, pathOf, type Words } from './words.ts';
 
@@ -42,10 +42,9 @@ export function parseExport(words: Words): Thing {
     needs: [{ list: 'folders', value: path }],
     found,
     former: (look) => formerOf(found(look)),
-    make: async (hands) => {
-      // A folder that we made would hide that the disk on which it should be is missing.
-      if (!existsSync(path))
-        throw new Error(`there is no folder ${path}; make it, or mount the disk that has it`);
+    concerns: 'storage',
+    make: async (hands, look) => {
+      await refuseMissing(path, look);
       await hands.call(['exportfs', '-i', '-o', options, place]);
     },
     undo: async (hands, look, former) => {

@@ -1,9 +1,10 @@
 /** What was made in the kernel, for whom, and what was there before: kept on disk, so that it can be undone after a crash. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { readRegular, removeLeftovers, writeFileAtomic } from '../../common/files.ts';
+import { messageOf } from '../../protocol/errors.ts';
 import { Strict } from '../../protocol/values.ts';
 
 const Entry = Strict({
@@ -24,16 +25,19 @@ export interface Made {
   get(id: string): Entry | undefined;
   /** What a unit asks for, in the order in which it was made. */
   of(unit: string): Entry[];
-  /** Durable when it resolves. */
-  put(entry: Entry): Promise<void>;
-  delete(id: string): Promise<void>;
+  /** All at once, durable when it resolves; nothing is written where nothing changes. */
+  change(change: { put?: readonly Entry[]; gone?: readonly string[] }): Promise<void>;
 }
 
-/** One that cannot be believed counts as none: then nothing is undone that may be somebody else's. */
-export async function openMade(folder: string): Promise<Made> {
+/**
+ * One that cannot be believed counts as none: then nothing is undone that may be somebody else's. It is put aside, for a
+ * person to see what may be left behind.
+ * @param damaged hears of it
+ */
+export async function openMade(folder: string, damaged: (message: string) => void): Promise<Made> {
   await removeLeftovers(folder, [NAME]);
   const file = join(folder, NAME);
-  const entries = new Map((await read(file)).map((entry) => [entry.id, entry]));
+  const entries = new Map((await read(file, damaged)).map((entry) => [entry.id, entry]));
   let queue: Promise<void> = Promise.resolve();
   const write = (): Promise<void> => {
     const turn = queue.then(async () => {
@@ -46,22 +50,27 @@ export async function openMade(folder: string): Promise<Made> {
   return {
     get: (id) => entries.get(id),
     of: (unit) => [...entries.values()].filter(({ units }) => units.includes(unit)),
-    put: (entry) => {
-      entries.set(entry.id, entry);
-      return write();
-    },
-    delete: (id) => {
-      entries.delete(id);
-      return write();
+    change: async ({ put = [], gone = [] }) => {
+      if (put.length + gone.length === 0) return;
+      for (const entry of put) entries.set(entry.id, entry);
+      for (const id of gone) entries.delete(id);
+      await write();
     },
   };
 }
 
-async function read(file: string): Promise<Entry[]> {
+async function read(file: string, damaged: (message: string) => void): Promise<Entry[]> {
   try {
     const parsed: unknown = JSON.parse((await readRegular(file)).toString());
-    return check.Check(parsed) ? parsed.made : [];
-  } catch {
-    return []; // absent, torn or edited: see above
+    if (check.Check(parsed)) return parsed.made;
+    throw new Error('it is not of the shape that is written there');
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    const aside = `${file}.damaged`;
+    await rename(file, aside);
+    damaged(
+      `${file} cannot be read (${messageOf(err)}) and is now ${aside}: addresses, mounts and settings that were made before are not taken back when nobody asks for them any more; look what is left of them`,
+    );
+    return [];
   }
 }

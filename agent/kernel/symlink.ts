@@ -1,15 +1,26 @@
 /** `symlink /home /chroot/home`: a path leads elsewhere. A folder with something in it is never put aside. */
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { linkAtomic } from '../../common/files.ts';
-import type { Thing } from './thing.ts';
+import { mountOver } from './mounts.ts';
+import { refuseLed, seenAt } from './places.ts';
+import type { Look, Thing } from './thing.ts';
 import { pathOf, type Words } from './words.ts';
 
-/** What is at a path: a link by where it leads, a folder, something else, or nothing. */
-function presentAt(path: string): string | null {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return null;
-  if (stat.isSymbolicLink()) return `link ${readlinkSync(path)}`;
-  return stat.isDirectory() ? 'folder' : 'file';
+/** What is at a path: a link by where it leads, a folder, a file, or nothing. */
+async function presentAt(path: string, look: Look): Promise<string | null> {
+  const seen = await seenAt(path, look);
+  if (seen.kind === 'link') return `link ${seen.target}`;
+  return seen.kind === 'none' ? null : seen.kind;
+}
+
+/** What follows is done by the agent itself, which a dead file server must not hang. */
+function refuseShared(path: string, look: Look): void {
+  const over = mountOver(dirname(path), look);
+  if (over?.type.startsWith('nfs'))
+    throw new Error(
+      `${path} lies on ${over.source}, which is mounted at ${over.point}: a link is made on a disk of the box`,
+    );
 }
 
 export function parseSymlink(words: Words): Thing {
@@ -19,14 +30,17 @@ export function parseSymlink(words: Words): Thing {
   return {
     id: `symlink ${path}`,
     needs: [path, target].map((value) => ({ list: 'folders' as const, value })),
-    found: async () => {
-      const now = presentAt(path);
+    // Of the path itself only the folder that it is in: what it leads to is followed by those who read there.
+    walks: [dirname(path)],
+    found: async (look) => {
+      const now = await presentAt(path, look);
       if (now === right) return null;
       return now === null ? '' : `at ${path} a ${now}`;
     },
-    former: async () => presentAt(path),
-    make: async () => {
-      const now = presentAt(path);
+    former: (look) => presentAt(path, look),
+    make: async (_hands, look) => {
+      refuseShared(path, look);
+      const now = await presentAt(path, look);
       if (now === 'file') throw new Error(`${path} is a file; take it away`);
       if (now === 'folder') {
         if (readdirSync(path).length > 0)
@@ -37,8 +51,10 @@ export function parseSymlink(words: Words): Thing {
       }
       await linkAtomic(target, path);
     },
-    undo: async (_hands, _look, former) => {
-      if (former === right || presentAt(path) !== right) return;
+    undo: async (_hands, look, former) => {
+      if (former === right || (await presentAt(path, look)) !== right) return;
+      await refuseLed(dirname(path), look);
+      refuseShared(path, look);
       unlinkSync(path);
       if (former === 'folder') mkdirSync(path);
       if (former?.startsWith('link ')) symlinkSync(former.slice('link '.length), path);

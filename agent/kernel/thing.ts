@@ -8,12 +8,19 @@ export interface Need {
   value: string;
 }
 
+export interface AskOptions {
+  /** What it says when it fails is asked for too. */
+  failing?: boolean;
+  /** It may take seconds, and is asked only now and then. @throws when it does not answer, instead of an empty text */
+  slow?: boolean;
+}
+
 /** Reads what is. Answers are kept for as long as nothing is made. */
 export interface Look {
-  /** What a command says on its outputs; an empty text when it fails, unless what it says then is asked for, or when it hangs. */
-  ask(command: readonly string[], options?: { failing: boolean }): Promise<string>;
-  /** The text of a file of /proc or /sys without its line end; null when it cannot be read. */
-  read(file: string): string | null;
+  /** What a command says on its outputs; an empty text when it fails or hangs. @throws when it says too much */
+  ask(command: readonly string[], options?: AskOptions): Promise<string>;
+  /** The text of a file of /proc or /sys without its line end, or its first bytes; null when it cannot be read. */
+  read(file: string, bytes?: number): string | null;
   /** The names in a folder of /proc or /sys; none when it is not there. */
   list(folder: string): string[];
 }
@@ -34,14 +41,27 @@ export interface Thing {
   needs: readonly Need[];
   /** It depends on another box: what fails may be mended there, and is tried again. */
   waits?: true;
+  /**
+   * Nobody but this storage or this customer misses it: what fails keeps nothing else from being made and served, is told
+   * with its line, and is tried again. Those of customers come last.
+   */
+  concerns?: 'storage' | 'customer';
+  /** What it is about where two lines may mean one thing by two names. */
+  place?(look: Look): string;
+  /** What it is to be there: two lines about one place that say two things are both refused. */
+  wants?: string;
+  /** Parts that other lines may ask for as well: `undo` leaves those that one of them still does. */
+  shares?: readonly string[];
+  /** The paths that root follows to make it; else those of its needs. A link in one of them leads nobody anywhere. */
+  walks?: readonly string[];
   /** Null while it is so; else what is there instead, in words or nothing. */
   found(look: Look): Promise<string | null>;
   /** What is there before it is made for the first time, for `undo`; null for nothing. */
   former(look: Look): Promise<string | null>;
   /** Does no harm when it is so already. */
   make(hands: Hands, look: Look): Promise<void>;
-  /** Puts back what was there before. Does nothing when it is undone already. */
-  undo(hands: Hands, look: Look, former: string | null): Promise<void>;
+  /** Puts back what was there before, without what others share. Does nothing when it is undone already. */
+  undo(hands: Hands, look: Look, former: string | null, shared: ReadonlySet<string>): Promise<void>;
 }
 
 /** What stands for "it was so before we came", where no more need be known. */

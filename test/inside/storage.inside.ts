@@ -27,7 +27,11 @@ beforeAll(() => {
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'kernel-'));
   const clock = systemClock;
-  const executables = createExecutables({ exportfs: '/usr/sbin/exportfs', ip: '/usr/sbin/ip' });
+  const executables = createExecutables({
+    exportfs: '/usr/sbin/exportfs',
+    ip: '/usr/sbin/ip',
+    stat: '/usr/bin/stat',
+  });
   const allowed = { sysctls: [], modules: [], devices: ['*'], folders: ['*'] };
   const log = createLog('agent', 'silent');
   kernel = createKernel({
