@@ -26,7 +26,7 @@ function hostsNow(look: Look): string[] {
   return [...new Set([...listening('/proc/net/tcp').map(addressIn), ...v6])].sort();
 }
 
-type Times = readonly [word: string, file: string, seconds: number][];
+type Times = readonly [word: string, file: string, flag: string, seconds: number][];
 
 interface Wanted {
   threads: number;
@@ -38,10 +38,13 @@ interface Wanted {
 function otherwise({ times, host }: Wanted, look: Look): string | null {
   const now = times.map(([word, file]) => [word, look.read(`${FOLDER}/${file}`)] as const);
   const hosts = hostsNow(look);
-  const isTimed = times.every(([, , seconds], index) => (now[index]?.[1] ?? `${seconds}`) === `${seconds}`);
+  const isTimed = times.every(([, , , seconds], index) => (now[index]?.[1] ?? `${seconds}`) === `${seconds}`);
   if (isTimed && (host === null || hosts.join() === host)) return null;
   return [...now.map((one) => one.join(' ')), `host ${hosts.join(',') || 'none'}`].join(' ');
 }
+
+/** What the last start has not changed, such as another program at the port: clients are not made to wait for that again. */
+const inVain = new Set<string>();
 
 async function start(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   const { threads, times, host } = wanted;
@@ -49,13 +52,16 @@ async function start(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
     if (look.list('/sys/module/nfsd').length === 0) await hands.call(['modprobe', 'nfsd']);
     if (look.read(`${FOLDER}/threads`) === null) await hands.call(['mount', '-t', 'nfsd', 'nfsd', FOLDER]);
   }
+  const other = otherwise(wanted, look);
   // Listeners and times stand from its start to its end. Clients wait meanwhile, and claim again what they had open.
-  if (threadsNow(look) > 0 && otherwise(wanted, look) !== null)
+  if (threadsNow(look) > 0 && other !== null && !inVain.has(other))
     await hands.call(['rpc.nfsd', '0'], { timeout: START_MS });
-  if (threadsNow(look) === 0)
-    for (const [, file, seconds] of times) await hands.write(`${FOLDER}/${file}`, String(seconds));
+  const given = times.flatMap(([, , flag, seconds]) => [flag, String(seconds)]);
   const at = host === null ? [] : ['-H', host];
-  await hands.call(['rpc.nfsd', '-N', '3', ...at, String(threads)], { timeout: START_MS });
+  await hands.call(['rpc.nfsd', '-N', '3', ...given, ...at, String(threads)], { timeout: START_MS });
+  inVain.clear();
+  const left = otherwise(wanted, look);
+  if (left !== null) inVain.add(left);
 }
 
 export function parseNfsd(words: Words): Thing {
@@ -63,8 +69,8 @@ export function parseNfsd(words: Words): Thing {
   /** The kernel takes 10 at least: `lease` is how often clients speak, `grace` how long they may claim after a start. */
   const seconds = (what: string) => (words.maybe(what) ? words.number('seconds', 10, 3600) : 90);
   const times: Times = [
-    ['lease', 'nfsv4leasetime', seconds('lease')],
-    ['grace', 'nfsv4gracetime', seconds('grace')],
+    ['lease', 'nfsv4leasetime', '-L', seconds('lease')],
+    ['grace', 'nfsv4gracetime', '-G', seconds('grace')],
   ];
   const host = words.maybe('host') ? words.take('the IPv4 address at which it listens', isIPv4) : null;
   const wanted = { threads, times, host };

@@ -28,6 +28,7 @@ const good = [
   'export /data/home 10.0.0.0/24 ro',
   'nfsd 8',
   'nfsd 8 lease 30 grace 30',
+  'nfsd 8 lease 30 grace 30 host 10.0.0.40',
   'quota ana /data/home 900m 1g',
 ];
 
@@ -71,6 +72,7 @@ describe('[3.4] lines for the kernel', () => {
     ['export /data 0.0.0.0/0 rw', '1: "0.0.0.0/0" stands where'],
     ['export /data 10.0.0.11', '1: the end of the line stands where options of the export should'],
     ['nfsd 0', '1: "0" stands where a number of threads from 1 to 4096 should'],
+    ['nfsd 8 host files1', '1: "files1" stands where the IPv4 address at which it listens should'],
     ['quota ana /data 1t 2t', '1: "1t" stands where a size such as 900m should'],
     ['mark 192.0.2.10 tcp 80, 7', '1: "80," stands where a list of ports should'],
     ['mark 192.0.2.10 tcp 80,99999 7', '1: "80,99999" stands where'],
