@@ -17,7 +17,7 @@ export function parseCard(words: Words): Thing {
   const device = deviceOf(words);
   words.keyword('of');
   const parameter = words.take('the name of a parameter', /^[a-z][A-Za-z0-9]{0,62}$/);
-  const found = async (look: Look) => {
+  const lacks = (look: Look): string | null => {
     const devices = devicesIn(look);
     if (devices.includes(device)) return null;
     return `no such device on this box but ${devices.map(known).join(', ')}: set the parameter ${parameter} of the node to one of these`;
@@ -25,10 +25,11 @@ export function parseCard(words: Words): Thing {
   return {
     id: `card ${device} of ${parameter}`,
     needs: [],
-    found,
+    lacks,
+    found: async (look) => lacks(look),
     former: async () => null,
     make: async (_hands, look) => {
-      throw new Error(`there is ${await found(look)}`);
+      throw new Error(`there is ${lacks(look)}`);
     },
     undo: async () => undefined,
   };

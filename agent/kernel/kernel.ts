@@ -12,7 +12,7 @@ import { type Made, openMade } from './made.ts';
 import type { ListName } from './thing.ts';
 
 export interface Kernel {
-  /** Touches nothing. @throws EvenkeelError executable-refused for what this box does not allow */
+  /** Touches nothing. @throws EvenkeelError executable-refused for what this box does not allow, kernel-refused for what it lacks */
   check(lines: readonly Line[]): void;
   differing(lines: readonly Line[]): Promise<Difference[]>;
   /** The same for the lines of a file, as a check tells it to people. */
@@ -72,6 +72,11 @@ export function createKernel({
           'only root may change the kernel of this box: run the agent as root, or take the role from the node',
         );
       for (const line of lines) refuseForbidden(line, allowed);
+      const eyes = eyesNow();
+      for (const { text, thing } of lines) {
+        const missing = thing.lacks?.(eyes) ?? null;
+        if (missing !== null) throw new EvenkeelError('kernel-refused', `${text}: there is ${missing}`);
+      }
     },
     differing: (lines) => differingOf(lines, eyesNow()),
     differingIn: async (file) => {

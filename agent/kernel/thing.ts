@@ -54,6 +54,8 @@ export interface Thing {
   shares?: readonly string[];
   /** The paths that root follows to make it; else those of its needs. A link in one of them leads nobody anywhere. */
   walks?: readonly string[];
+  /** What the box has to have before any checker is asked, which would blame something else: what is missing, or null. */
+  lacks?(look: Look): string | null;
   /** Null while it is so; else what is there instead, in words or nothing. */
   found(look: Look): Promise<string | null>;
   /** What is there before it is made for the first time, for `undo`; null for nothing. */

@@ -261,6 +261,8 @@ it('[3.5] a device that a parameter names and the box lacks is refused with all 
       /^card eth7 of vrrpInterface: there is no such device on this box but .*web0.*: set the parameter vrrpInterface of the node/,
     ),
   });
+  // Also before a checker is asked, which would blame the services.
+  expect(() => kernel.check(lines)).toThrow('there is no such device on this box');
   expect(await kernel.differing(lines.slice(0, 1))).toHaveLength(1);
   await kernel.apply('a', []);
 });
