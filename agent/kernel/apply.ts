@@ -72,19 +72,16 @@ async function claim(
 ): Promise<Line[]> {
   const put: Entry[] = [];
   const claimed: Line[] = [];
-  const entryOf = async ({ text, thing }: Line): Promise<void> => {
+  const entryOf = async (line: Line): Promise<void> => {
+    const { text, thing } = line;
     const before = made.get(thing.id);
     // What was there before us, and is there no more, is ours from now on.
     const isLost = before?.former === THERE && (await thing.found(eyes)) === '';
     if (before?.text === text && before.units.includes(unit) && !isLost) return;
     const units = [...new Set([...(before?.units ?? []), unit])];
-    const first = known({ text, thing });
-    const former = isLost
-      ? null
-      : before !== undefined
-        ? before.former
-        : (first ?? (await thing.former(eyes)));
-    put.push({ id: thing.id, text, former, units });
+    const first = async () => known(line) ?? (await thing.former(eyes));
+    const former = before === undefined ? await first() : before.former;
+    put.push({ id: thing.id, text, former: isLost ? null : former, units });
   };
   for (const line of lines)
     await attempt(line, () => entryOf(line)).then(

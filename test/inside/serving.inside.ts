@@ -149,6 +149,7 @@ describe('one who is wrong', () => {
       });
     expect(quotas.set).toBe(0);
     const same = `quota bob ${folder}/mail 1g 2g`;
+    await kernel.apply('a', linesOf(home));
     await kernel.apply('a', linesOf(home, same));
     await kernel.apply('a', linesOf(same));
     expect(quotas.limits.get('bob')).toBe('1048576 2097152');
@@ -320,14 +321,14 @@ it('[3.3] ports whose mark or number changes keep no rule of before, and never l
 describe('what was made', () => {
   it('[3.4] is written down before it is made, many lines at once', async () => {
     const kernel = kernelIn(join(folder, 'state'));
-    const lines = linesOf(...Array.from({ length: 100 }, (_, at) => `address 198.51.100.${at}/32 dev lo`));
+    const lines = linesOf(...Array.from({ length: 10 }, (_, at) => `address 198.51.100.${at}/32 dev lo`));
     const file = join(folder, 'state/kernel.json');
     const failing = linesOf('address 198.51.100.200/32 dev nothere0', 'address 198.51.100.201/32 dev lo');
     await expect(kernel.apply('b', failing)).rejects.toMatchObject({ code: 'kernel-refused' });
     expect(readFileSync(file, 'utf8')).toContain('198.51.100.201/32');
     expect(addresses('lo')).not.toContain('198.51.100.201/32');
     await kernel.apply('a', lines);
-    expect(JSON.parse(readFileSync(file, 'utf8')).made).toHaveLength(102);
+    expect(JSON.parse(readFileSync(file, 'utf8')).made).toHaveLength(12);
     await kernel.apply('a', []);
     await kernel.apply('b', []);
   });
