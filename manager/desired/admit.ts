@@ -4,6 +4,7 @@ import type { Problem } from '../../protocol/errors.ts';
 import { addressProblems } from './addresses.ts';
 import { balancerProblems } from './balancer.ts';
 import { claimProblems } from './claims.ts';
+import { directorProblems, memberProblems } from './directors.ts';
 import { domainProblems } from './domains.ts';
 import { moveProblems } from './moves.ts';
 import { networkProblems } from './networks.ts';
@@ -11,6 +12,7 @@ import { parameterProblems } from './parameters.ts';
 import { problemAt, type Touched, touchedBy } from './place.ts';
 import { probeProblems } from './probes.ts';
 import { referenceProblems } from './references.ts';
+import { storageProblems } from './storages.ts';
 import { textProblems } from './texts.ts';
 
 /** What does not parse cannot be tried on the nodes, and what does not fit cannot be rendered: then the later steps wait. */
@@ -22,7 +24,10 @@ export function admit(proposal: Proposal): Problem[] {
     ...addressProblems(proposal, touched),
     ...networkProblems(proposal, touched),
     ...balancerProblems(proposal, touched),
+    ...directorProblems(proposal, touched),
+    ...memberProblems(proposal, touched),
     ...moveProblems(proposal, touched),
+    ...storageProblems(proposal, touched),
     ...probeProblems(touched),
     ...referenceProblems(proposal, touched),
     ...textProblems(proposal, touched),

@@ -14,29 +14,35 @@ import type { Problem } from '../../protocol/errors.ts';
 import { type Kind, keyOf } from '../../protocol/resource.ts';
 import { placeIn, type Touched } from './place.ts';
 
-interface Misfit {
+interface Field {
   of: { kind: Kind; name: string };
   field: string;
+}
+
+interface Misfit extends Field {
+  /** What else, newly there, brings it. */
+  by?: Field;
   value: string;
   message: string;
   fix: string;
 }
 
 /** Judged anew as a whole: a cluster has few of these, and a new layout concerns all of them. */
-export function networkProblems({ after }: Proposal, touched: Touched): Problem[] {
+export function networkProblems({ before, after }: Proposal, touched: Touched): Problem[] {
   if (!touched.any('Cluster', 'Node', 'Storage', 'VirtualService')) return [];
   const cluster = after.Cluster.get('cluster');
   if (!cluster) return [];
-  const misfits = [...ofLayout(cluster), ...ofMembers(cluster, after), ...ofVips(cluster, after)];
+  const misfits = [...ofLayout(cluster), ...ofMembers(cluster, after), ...ofVips(cluster, after, before)];
   return misfits.flatMap((misfit) => blame(misfit, touched));
 }
 
 /** Who is edited is blamed, else the Cluster; what stood so before is nobody's fault in this request. */
-function blame({ of, field, value, message, fix }: Misfit, touched: Touched): Problem[] {
+function blame({ of, field, by, value, message, fix }: Misfit, touched: Touched): Problem[] {
   const own = touched.of(of.kind, of.name);
-  const edit = own ?? touched.of('Cluster', 'cluster');
+  const other = by && touched.of(by.of.kind, by.of.name);
+  const edit = own ?? other ?? touched.of('Cluster', 'cluster');
   if (!edit) return [];
-  const path = own ? placeIn(own, field) : placeIn(edit, 'spec/networks');
+  const path = placeIn(edit, own ? field : other && by ? by.field : 'spec/networks');
   return [{ code: 'network-conflict', path, value, message: `${keyOf(of)}: ${message}`, fix }];
 }
 
@@ -102,20 +108,21 @@ const outside = (
         },
       ];
 
-function ofVips({ spec }: Stored<'Cluster'>, { Node, VirtualService }: View): Misfit[] {
-  const { networks, balancer, address } = spec;
+function ofVips({ spec }: Stored<'Cluster'>, after: View, before: View): Misfit[] {
+  const { networks, balancer } = spec;
   const isLvs = balancer === 'lvs' || balancer === 'ipvsadm';
-  const owners = new Map([...Node.values()].map((node) => [node.spec.address, `the node ${node.name}`]));
-  owners.set(address, 'the cluster address');
-  return [...VirtualService.values()].flatMap((service): Misfit[] => {
+  const owners = ownersIn(after);
+  const known = ownersIn(before);
+  return [...after.VirtualService.values()].flatMap((service): Misfit[] => {
     const { vip } = service.spec;
     const at = { of: service, field: 'spec/vip', value: vip };
-    const owner = owners.get(vip);
+    const owner = owners.get(plain(vip));
     if (isLvs && owner !== undefined)
       return [
         {
           ...at,
-          message: `${vip} is the address of ${owner}; LVS needs an address that belongs to no box, since every member carries it`,
+          ...(known.get(plain(vip))?.what === owner.what ? {} : { by: owner }),
+          message: `${vip} is the address of ${owner.what}; LVS needs an address that belongs to no box, since every member carries it`,
           fix: 'use a further address: a cluster of two boxes needs three',
         },
       ];
@@ -130,3 +137,30 @@ function ofVips({ spec }: Stored<'Cluster'>, { Node, VirtualService }: View): Mi
     return [];
   });
 }
+
+/** Every address that is a box's own. */
+function ownersIn({ Cluster, Node, Storage }: View): Map<string, Field & { what: string }> {
+  const owners = new Map<string, Field & { what: string }>();
+  const add = (address: string | undefined, field: string, of: Field['of'], what: string) => {
+    if (address !== undefined) owners.set(plain(address), { of, field: `spec/${field}`, what });
+  };
+  for (const storage of Storage.values()) {
+    const places = [
+      storage.spec,
+      ...(storage.spec.move ? [storage.spec.move.from, storage.spec.move.to] : []),
+    ];
+    for (const { server } of places)
+      if (typeof server === 'string') add(server, 'server', storage, `the file server of ${keyOf(storage)}`);
+  }
+  for (const node of Node.values()) {
+    add(node.spec.address6, 'address6', node, `the node ${node.name}`);
+    add(node.spec.address, 'address', node, `the node ${node.name}`);
+  }
+  for (const cluster of Cluster.values())
+    add(cluster.spec.address, 'address', cluster, 'the cluster, at which nodes reach the manager');
+  return owners;
+}
+
+/** An IPv6 address may be written in several ways. */
+const plain = (address: string): string =>
+  address.includes(':') ? new URL(`http://[${address}]`).hostname : address;

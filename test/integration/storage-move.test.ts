@@ -184,7 +184,9 @@ describe('[3.7] a planned move of a storage', () => {
   it('is taken back where the rules refuse its next step, with their words', async () => {
     await upTo('compare');
     await write(
-      declare('Cluster', 'cluster', { address: '127.0.0.1', networks: { cluster: '127.0.0.0/24' } }),
+      declare('Cluster', 'cluster', {
+        ...{ address: '127.0.0.1', balancer: 'haproxy', networks: { cluster: '127.0.0.0/24' } },
+      }),
     );
     for (const name of ['web1', 'web2']) obey(name);
     say('compare', { pass: 1, identical: true });
@@ -211,7 +213,9 @@ describe('[3.7] a move that cannot work is refused before anything is copied', (
 
   it('to an address outside the cluster network', async () => {
     await write(
-      declare('Cluster', 'cluster', { address: '127.0.0.1', networks: { cluster: '127.0.0.0/24' } }),
+      declare('Cluster', 'cluster', {
+        ...{ address: '127.0.0.1', balancer: 'haproxy', networks: { cluster: '127.0.0.0/24' } },
+      }),
     );
     await refused({}).toMatchObject({ code: 'network-conflict' });
     expect(phase()).toBe('none');

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import type { Edit } from '../../../common/rules.ts';
 import { admit } from '../../../manager/desired/admit.ts';
 import type { Resource } from '../../../protocol/resource.ts';
-import { basics, cluster, node, puts, service } from '../store/declared.ts';
+import { basics, cluster, node, puts, realserver, service } from '../store/declared.ts';
 import { proposed } from './viewed.ts';
 
 const found = (existing: Resource[], ...edits: Edit[]) =>
   admit(proposed(existing, edits)).map(({ code, path, value }) => `${code} ${path} ${value}`);
 const others = basics().filter(({ kind }) => kind !== 'Cluster' && kind !== 'VirtualService');
-const standing = (balancer: string) => [...others, cluster({ balancer })];
+const standing = (balancer: string) => [...others, realserver(), cluster({ balancer })];
 const asked = (balancer: string, spec: object) => found(standing(balancer), ...puts(service('asked', spec)));
 
 const pool = { role: 'web', check: 'http' };

@@ -5,7 +5,7 @@ import { isBase, isWithin, overlap } from '../../../common/networks.ts';
 import type { Edit } from '../../../common/rules.ts';
 import { admit } from '../../../manager/desired/admit.ts';
 import type { Resource } from '../../../protocol/resource.ts';
-import { basics, cluster, declare, node, puts, service } from '../store/declared.ts';
+import { basics, cluster, declare, node, puts, realserver, service } from '../store/declared.ts';
 import { proposed } from './viewed.ts';
 
 const found = (existing: Resource[], ...edits: Edit[]) =>
@@ -19,6 +19,7 @@ const storage = (server: string) =>
 const sound = (layout: object, nodes = ['10.0.0.11', '10.0.0.12']): Resource[] => [
   ...basics().filter(({ kind }) => kind !== 'Cluster' && kind !== 'Node'),
   cluster(layout),
+  realserver(),
   ...nodes.map((address, at) => node(`web${at + 1}`, { address })),
 ];
 
@@ -69,6 +70,24 @@ describe('[3.8] the layout of the networks', () => {
       ]);
     const proxied = sound({ ...one, balancer: 'haproxy' });
     expect(found(proxied, ...puts(service('web', { vip: '10.0.0.1' })))).toEqual([]);
+  });
+
+  it('refuses for LVS a VIP that is the address of a file server, or the IPv6 address of a node, whoever brings it', () => {
+    const six = node('six', { address: '10.0.0.16', address6: 'fd00::16' });
+    const taken = (vip: string) => [`network-conflict documents/0/spec/vip ${vip}`];
+    const own = service('web', { vip: '10.0.0.40' });
+    expect(found([...sound(one), storage('10.0.0.40')], ...puts(own))).toEqual(taken('10.0.0.40'));
+    expect(found([...sound(one), own], ...puts(storage('10.0.0.40')))).toEqual([
+      'network-conflict documents/0/spec/server 10.0.0.40',
+    ]);
+    const written = service('web', { vip: 'fd00:0::16' });
+    expect(found([...sound(one), six], ...puts(written))).toEqual(taken('fd00:0::16'));
+    expect(
+      found([...sound(one), six, written], ...puts(node('w9', { ...six.spec, address: '10.0.0.19' }))),
+    ).toEqual(['network-conflict documents/0/spec/address6 fd00:0::16']);
+    expect(found([...sound(one), own], ...puts(node('web3', { address: '10.0.0.40' })))).toEqual([
+      'network-conflict documents/0/spec/address 10.0.0.40',
+    ]);
   });
 
   it('blames nobody for what stood so before', () => {

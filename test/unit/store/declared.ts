@@ -30,6 +30,13 @@ export const node = (name: string, spec: object = {}) =>
 export const cluster = (spec: object = {}) =>
   declare('Cluster', 'cluster', { address: '127.0.0.1', ...spec });
 
+/** What lets nodes of the role answer behind LVS. */
+export const realserver = (role = 'web') =>
+  policy(`realserver-${role}`, {
+    ...{ role, gate: true, kernel: 'main.conf' },
+    inputs: { services: { kind: 'VirtualService' } },
+  });
+
 export const httpCheck = { name: 'http', type: 'http', port: '80', path: '/alive' };
 
 export const service = (name: string, spec: object = {}) =>
@@ -48,7 +55,7 @@ export const deletion = (kind: Kind, name: string): Edit => ({ op: 'delete', kin
 
 /** A small cluster: one policy that takes sites, its template, a node and a service. */
 export const basics = (): Resource[] => [
-  cluster(),
+  cluster({ balancer: 'haproxy' }),
   template('main.hbs'),
   policy('web', { inputs: { sites: { kind: 'Site' } }, checks: [httpCheck] }),
   node('web1'),
