@@ -22,7 +22,9 @@ export const StorageView = Strict({
   mounts: Type.Array(
     Strict({
       node: Name,
-      state: OneOf([...mountStates], { description: 'excused: in maintenance, so that nobody waits for it' }),
+      state: OneOf([...mountStates], {
+        description: 'excused: in maintenance and not heard, so that nobody waits for it',
+      }),
       why: Type.String(),
     }),
   ),

@@ -1,6 +1,6 @@
 /** Facts: which nodes mount a storage, and whether each of them has it as it is declared now. Pure. */
 import { operatorWord } from '../../common/health/operator.ts';
-import { mountsStorages, policiesOf } from '../../common/policies.ts';
+import { mountsStorages, policiesOf, SERVER_ROLE } from '../../common/policies.ts';
 import type { Stored, View } from '../../common/view.ts';
 import type { CheckReport, StorageReport, UnitReport } from '../../protocol/messages.ts';
 import type { mountStates } from '../../protocol/storage.ts';
@@ -34,15 +34,31 @@ type Policy = Stored<'Policy'>;
 export function mountsOf(storage: Pick<Stored<'Storage'>, 'revision'>, seen: Seen): Mount[] {
   const { Node, Policy, Cluster } = seen.view;
   return [...Node.values()].flatMap((node): Mount[] => {
-    const policies = policiesOf(Policy.values(), node.spec.roles, Cluster.get('cluster')).filter(mountsStorages);
+    const policies = policiesOf(Policy.values(), node.spec.roles, Cluster.get('cluster')).filter(
+      mountsStorages,
+    );
     if (policies.length === 0) return [];
-    const excused = operatorWord(node.spec, seen.now).operator === 'maintenance';
-    if (excused) return [{ node: node.name, state: 'excused', why: 'in maintenance' }];
     const said = seen.of(node.name);
+    // One that is heard does its part, and must: it may write.
+    const excused = !said?.fresh && operatorWord(node.spec, seen.now).operator === 'maintenance';
+    if (excused) return [{ node: node.name, state: 'excused', why: 'in maintenance' }];
     if (!said?.fresh) return [{ node: node.name, state: 'away', why: 'it is not heard' }];
     const lacks = policies.flatMap((policy) => lacksOf(policy, storage.revision, said, seen.epoch));
     return [{ node: node.name, state: lacks.length === 0 ? 'ready' : 'waiting', why: lacks.join('; ') }];
   });
+}
+
+/** What the node that serves a storage lacks until it has exported it as it is declared now; null where no node serves it. */
+export function servesNot({ spec, revision }: Stored<'Storage'>, seen: Seen): string | null {
+  const { Node, Policy, Cluster } = seen.view;
+  const node = typeof spec.server === 'string' ? undefined : Node.get(spec.server.node);
+  if (!node) return null;
+  const said = seen.of(node.name);
+  if (!said?.fresh) return `${node.name}, which serves it: it is not heard`;
+  const lacks = policiesOf(Policy.values(), node.spec.roles, Cluster.get('cluster'))
+    .filter(({ spec: { role } }) => role === SERVER_ROLE)
+    .flatMap((policy) => lacksOf(policy, revision, said, seen.epoch));
+  return lacks.length === 0 ? null : `${node.name}, which serves it: ${lacks.join('; ')}`;
 }
 
 const wellEnded = new Set(['unchanged', 'changed', 'corrected']);

@@ -11,7 +11,7 @@ import type { StorageReport } from '../../protocol/messages.ts';
 import type { StorageMove, StoragePlace, StorageSpec } from '../../protocol/resources/storage.ts';
 import type { StorageView } from '../../protocol/storage.ts';
 import type { Commit, Meta, WriteRequest, WriteResult } from '../store/store.ts';
-import { type Mount, mountsOf, type Said } from './facts.ts';
+import { type Mount, mountsOf, type Said, type Seen, servesNot } from './facts.ts';
 import {
   DEADLINES,
   type Happening,
@@ -67,17 +67,18 @@ export function createStorageMoves({ store, observed, emit, clock, log }: MovesO
     watched.set(name, { key, since });
     return clock.monotonic() - since;
   };
-  const mountsNow = (storage: Stored<'Storage'>): Mount[] =>
-    mountsOf(storage, {
-      ...{ view: store.view(), epoch: store.meta().epoch, of: observed.of, now: clock.now() },
-    });
+  const seenNow = (): Seen => ({
+    ...{ view: store.view(), epoch: store.meta().epoch, of: observed.of, now: clock.now() },
+  });
+  const mountsNow = (storage: Stored<'Storage'>): Mount[] => mountsOf(storage, seenNow());
   const reportOf = (name: string, { by, id }: StorageMove) => {
     const said = observed.of(by)?.storages.get(name);
     return said?.move === id ? said : undefined;
   };
   const nextNow = (storage: Stored<'Storage'>, move: StorageMove) =>
     nextOf(storage.name, storage.spec, {
-      ...{ mounts: mountsNow(storage), report: reportOf(storage.name, move), now: clock.now() },
+      ...{ mounts: mountsNow(storage), unfenced: servesNot(storage, seenNow()) },
+      ...{ report: reportOf(storage.name, move), now: clock.now() },
       watched: watch(storage.name, move),
     });
   const find = (name: string): Stored<'Storage'> => {

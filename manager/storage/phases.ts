@@ -1,8 +1,8 @@
 /**
  * Phases: what the job does next with a storage that is being moved: wait, go on, or take it back. Pure.
  *
- *   copy ──► freeze ──► compare ──► switch ──► thaw (`move` is gone)
- *     └─────────┴──────────┴───────────┴──► taken back (the old server, and `move` is gone)
+ *   copy ──► freeze ──► fence ──► compare ──► switch ──► thaw (`move` is gone)
+ *     └─────────┴─────────┴──────────┴───────────┴──► taken back (the old server, and `move` is gone)
  */
 import type { StorageReport } from '../../protocol/messages.ts';
 import type { MovePhase, StorageMove, StoragePlace, StorageSpec } from '../../protocol/resources/storage.ts';
@@ -14,6 +14,8 @@ export type Happening = Omit<EventLine, 'id' | 'at'>;
 export interface MoveFacts {
   /** Every node that mounts it. */
   mounts: readonly Mount[];
+  /** What the old server lacks until nobody can write by it; null where it has all, and where it is not ours to tell. */
+  unfenced: string | null;
   /** What the node that copies has said last of this move. */
   report: StorageReport | undefined;
   /** Milliseconds since the epoch. */
@@ -32,10 +34,11 @@ export type Next = { waits: string } | { step: Step };
 
 const MINUTE = 60_000;
 
-/** Nobody writes from freeze to thaw, so that these three are short; copying may take as long as disks and lines need. */
+/** Nobody writes from freeze to thaw, so that these four are short; copying may take as long as disks and lines need. */
 export const DEADLINES: Record<MovePhase, number> = {
   copy: 7 * 24 * 60 * MINUTE,
   freeze: MINUTE,
+  fence: MINUTE,
   compare: 30 * MINUTE,
   switch: 2 * MINUTE,
 };
@@ -78,10 +81,11 @@ function failureOf({ phase, by }: StorageMove, { mounts, report, watched }: Move
 }
 
 /** Null when the phase is through. */
-function waitsOf({ phase, by }: StorageMove, { mounts, report }: MoveFacts): string | null {
+function waitsOf({ phase, by }: StorageMove, { mounts, unfenced, report }: MoveFacts): string | null {
   const own = report?.phase === phase ? report : undefined;
   const missing = unready(mounts);
   if (phase === 'freeze' || phase === 'switch') return missing;
+  if (phase === 'fence') return unfenced ?? missing;
   if (phase === 'compare' && !own?.identical) return `${by} compares both sides`;
   if (phase === 'copy' && !(own && isSettled(own))) return `${by} copies`;
   return missing;
@@ -97,13 +101,15 @@ const unready = (mounts: readonly Mount[]): string | null => {
 
 const then: Record<MovePhase, MovePhase | null> = {
   copy: 'freeze',
-  freeze: 'compare',
+  freeze: 'fence',
+  fence: 'compare',
   compare: 'switch',
   switch: null,
 };
 const says: Record<MovePhase, string> = {
   copy: 'is copied',
   freeze: 'becomes read-only on every node, and is read as before',
+  fence: 'is exported read-only by the old server, where that is a node',
   compare: 'is copied for the last time, and compared',
   switch: 'is taken from the new server by every node',
 };

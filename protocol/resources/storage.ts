@@ -42,7 +42,7 @@ export const StoragePlace = Strict(Place);
 export type StoragePlace = Static<typeof StoragePlace>;
 
 /** The phases of a move, in their order; docs/adr/0007-storage-move.md says what holds in each. */
-export const movePhases = ['copy', 'freeze', 'compare', 'switch'] as const;
+export const movePhases = ['copy', 'freeze', 'fence', 'compare', 'switch'] as const;
 export type MovePhase = (typeof movePhases)[number];
 
 export const StorageMove = Strict(

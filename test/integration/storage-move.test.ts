@@ -6,7 +6,7 @@ import type { Happening } from '../../manager/storage/phases.ts';
 import type { Store } from '../../manager/store/store.ts';
 import type { Report, StorageReport } from '../../protocol/messages.ts';
 import type { Resource } from '../../protocol/resource.ts';
-import type { MovePhase } from '../../protocol/resources/storage.ts';
+import { type MovePhase, movePhases } from '../../protocol/resources/storage.ts';
 import { createManualClock, type ManualClock } from '../support/clock.ts';
 import { quiet } from '../support/courier.ts';
 import { until } from '../support/until.ts';
@@ -49,7 +49,7 @@ function startManager(): void {
   moves = createStorageMoves({ store, observed, emit: (one) => events.push(one), clock, log: quiet });
   const undo = moves.start();
   stop = undo;
-  for (const name of ['web1', 'web2']) hello(name);
+  for (const name of ['web1', 'web2', 'files']) hello(name);
 }
 
 const base = () => ({ id: `r${++ids}`, session: 's', at: '2026-01-01T00:00:00Z' });
@@ -65,6 +65,14 @@ function obey(name: string, result: 'changed' | 'failed' = 'changed', message = 
   };
   observed.report(name, report);
   observed.report(name, { ...report, ...base(), unit: 'web' });
+}
+/** The old server has exported it as it is declared now. */
+function fences(): void {
+  const { epoch, revision: rev } = store.meta();
+  observed.report('files', {
+    ...{ ...base(), type: 'unit', unit: 'exports', scopes: { 'role/storage': { epoch, rev } }, digest: '' },
+    ...{ result: 'changed', held: [], timing: {}, diffs: [] },
+  });
 }
 const say = (phase: MovePhase, more: Partial<StorageReport>, name = 'web1') =>
   observed.report(name, {
@@ -93,6 +101,10 @@ async function upTo(wanted: MovePhase): Promise<void> {
   await comes('freeze');
   if (wanted === 'freeze') return;
   for (const name of ['web1', 'web2']) obey(name);
+  await comes('fence');
+  if (wanted === 'fence') return;
+  for (const name of ['web1', 'web2']) obey(name);
+  fences();
   await comes('compare');
   if (wanted === 'compare') return;
   for (const name of ['web1', 'web2']) obey(name);
@@ -112,10 +124,10 @@ describe('[3.7] a planned move of a storage', () => {
     await comes('none');
     expect(home()).toMatchObject(to);
     expect(events.map(({ type }) => type)).toEqual([
-      ...['storage.begun', 'storage.phase', 'storage.phase', 'storage.phase', 'storage.moved'],
+      ...['storage.begun', ...Array(4).fill('storage.phase'), 'storage.moved'],
     ]);
     expect(events.at(-1)?.message).toMatch(/for \d+ s nobody could write/);
-    expect(await actors()).toEqual(['test', 'token:ann', ...Array(4).fill('storage-move')]);
+    expect(await actors()).toEqual(['test', 'token:ann', ...Array(5).fill('storage-move')]);
   });
 
   it('stands still while one node has not done its part, and counts nothing from before the phase', async () => {
@@ -125,7 +137,28 @@ describe('[3.7] a planned move of a storage', () => {
     expect(phase()).toBe('freeze');
     expect(moves.view('home').move?.waits).toBe('web2: mounts has not looked at it yet');
     obey('web2');
+    await comes('fence');
+  });
+
+  it('copies nothing for the last time before the old server takes no writes any more', async () => {
+    await upTo('fence');
+    for (const name of ['web1', 'web2']) obey(name);
+    await clock.advance(5_000);
+    expect(phase()).toBe('fence');
+    expect(moves.view('home').move?.waits).toMatch(/^files, which serves it: exports has/);
+    fences();
     await comes('compare');
+  });
+
+  it('waits for a node in maintenance that is heard: it may write', async () => {
+    const aside = { reason: 'a new disk', owner: 'ann' };
+    await write(node('web2', { address: '127.0.0.12', maintenance: aside }));
+    await upTo('freeze');
+    obey('web1');
+    await clock.advance(5_000);
+    expect(phase()).toBe('freeze');
+    observed.status('web2', { session: 's', state: 'offline', version: '1', protocol: 1, scopes: {} });
+    await comes('fence');
   });
 
   it('is taken back when a node cannot stop its writers in time, and names it with the reason', async () => {
@@ -159,7 +192,7 @@ describe('[3.7] a planned move of a storage', () => {
   });
 
   it('can be cancelled in each phase, and is then where it was', async () => {
-    for (const wanted of ['copy', 'freeze', 'compare', 'switch'] as const) {
+    for (const wanted of movePhases) {
       await upTo(wanted);
       await moves.cancel({ name: 'home', actor: 'token:ann' });
       expect(home()).toMatchObject(from);

@@ -22,7 +22,7 @@ import { createMover, type Mover } from '../../agent/storage/mover.ts';
 import { systemClock } from '../../common/clock.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { ResourceOf } from '../../protocol/resource.ts';
-import type { MovePhase, StorageMove } from '../../protocol/resources/storage.ts';
+import { type MovePhase, movePhases, type StorageMove } from '../../protocol/resources/storage.ts';
 import { quiet } from '../support/courier.ts';
 import { until } from '../support/until.ts';
 import { declare } from '../unit/store/declared.ts';
@@ -237,7 +237,7 @@ describe('[3.7] the node that copies a storage', () => {
 
   it('stops at once in each phase when the move is taken back', async () => {
     fill(old(), Object.fromEntries(Array.from({ length: 600 }, (_, at) => [`d${at % 50}/f${at}`, `${at}`])));
-    for (const phase of ['copy', 'freeze', 'compare', 'switch'] as const) {
+    for (const phase of movePhases) {
       declared(phase, { id: phase });
       await until('it has begun', () => existsSync(join(root, 'state/home/move.json')));
       declared(null);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { admit } from '../../../manager/desired/admit.ts';
 import { guard } from '../../../manager/desired/guard.ts';
-import type { MovePhase } from '../../../protocol/resources/storage.ts';
+import { type MovePhase, movePhases } from '../../../protocol/resources/storage.ts';
 import { basics, declare, deletion, policy, puts } from '../store/declared.ts';
 import { proposed } from './viewed.ts';
 
@@ -23,7 +23,7 @@ const refused = (
 
 describe('[3.7] a storage that is being moved', () => {
   it('keeps its server and export, whatever a document says, and the refusal names the way out', () => {
-    for (const phase of ['copy', 'freeze', 'compare', 'switch'] as const) {
+    for (const phase of movePhases) {
       const elsewhere = moving(phase, { server: '10.0.0.99', export: '/x' });
       expect(refused(moving(phase), elsewhere)).toEqual(['storage-moving documents/0/spec/server']);
     }
@@ -40,8 +40,7 @@ describe('[3.7] a storage that is being moved', () => {
     expect(refused(moving('compare'), moving('switch'))).toEqual([]);
     expect(refused(moving('switch'), home(to))).toEqual([]);
     expect(refused(moving('copy'), home(to))).toHaveLength(1);
-    for (const phase of ['copy', 'freeze', 'compare', 'switch'] as const)
-      expect(refused(moving(phase), home(from))).toEqual([]);
+    for (const phase of movePhases) expect(refused(moving(phase), home(from))).toEqual([]);
   });
 });
 

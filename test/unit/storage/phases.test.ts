@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Mount } from '../../../manager/storage/facts.ts';
 import { DEADLINES, GRACE_MS, type MoveFacts, nextOf, takenBack } from '../../../manager/storage/phases.ts';
 import type { StorageReport } from '../../../protocol/messages.ts';
-import type { MovePhase, StorageSpec } from '../../../protocol/resources/storage.ts';
+import { type MovePhase, movePhases, type StorageSpec } from '../../../protocol/resources/storage.ts';
 
 const from = { server: { node: 'files' }, export: '/srv/home' };
 const to = { server: '10.0.0.40', export: '/vol/home' };
@@ -33,7 +33,7 @@ const said = (phase: MovePhase, more: Partial<StorageReport> = {}): StorageRepor
   ...more,
 });
 const facts = (more: Partial<MoveFacts> = {}): MoveFacts => ({
-  ...{ mounts: [mount('web1'), mount('web2')], report: undefined, now: START, watched: 0 },
+  ...{ mounts: [mount('web1'), mount('web2')], unfenced: null, report: undefined, now: START, watched: 0 },
   ...more,
 });
 const next = (phase: MovePhase, more: Partial<MoveFacts> = {}) => {
@@ -44,9 +44,10 @@ const next = (phase: MovePhase, more: Partial<MoveFacts> = {}) => {
 };
 
 describe('[3.7] a move of a storage', () => {
-  it('goes through copy, freeze, compare, switch and thaw', () => {
+  it('goes through copy, freeze, fence, compare, switch and thaw', () => {
     expect(next('copy', { report: said('copy', { pass: 1, seconds: 4 }) })).toBe('storage.phase freeze old');
-    expect(next('freeze')).toBe('storage.phase compare old');
+    expect(next('freeze')).toBe('storage.phase fence old');
+    expect(next('fence')).toBe('storage.phase compare old');
     expect(next('compare', { report: said('compare', { identical: true }) })).toBe(
       'storage.phase switch new',
     );
@@ -68,6 +69,11 @@ describe('[3.7] a move of a storage', () => {
       const excused = [mount('web1'), mount('web2', 'excused')];
       expect(next(phase, { mounts: excused })).not.toMatch(/^waits/);
     }
+  });
+
+  it('copies for the last time only where the old server takes no writes any more', () => {
+    expect(next('fence', { unfenced: 'files: it is not heard' })).toBe('waits: files: it is not heard');
+    expect(next('fence', { unfenced: null, mounts: [mount('web1', 'waiting')] })).toMatch(/^waits: web1/);
   });
 
   it('is taken back when a phase outlasts its deadline, and tells which node it waited for', () => {
@@ -114,6 +120,8 @@ describe('[3.7] a move of a storage', () => {
   });
 });
 
+const order = [...movePhases];
+
 /** One look of the job: how nodes and mover are then, how much time has passed, and whether the manager began anew. */
 const look = fc.record({
   states: fc.tuple(
@@ -121,7 +129,7 @@ const look = fc.record({
   ),
   report: fc.option(
     fc.record({
-      phase: fc.constantFrom<MovePhase>('copy', 'freeze', 'compare', 'switch'),
+      phase: fc.constantFrom<MovePhase>(...order),
       pass: fc.integer({ min: 0, max: 6 }),
       seconds: fc.integer({ min: 0, max: 20 }),
       identical: fc.constantFrom(undefined, undefined, true, true, false),
@@ -129,6 +137,7 @@ const look = fc.record({
     }),
     { nil: undefined },
   ),
+  unfenced: fc.constantFrom(null, null, 'files is behind'),
   ms: fc.constantFrom(0, 500, 5_000, 40_000, 200_000),
   restarts: fc.boolean(),
   clockJump: fc.constantFrom(0, 0, 0, -3_600_000),
@@ -140,7 +149,7 @@ describe('[3.7] whatever nodes, mover and manager do', () => {
       fc.property(fc.array(look, { minLength: 1, maxLength: 60 }), (looks) => {
         let standing = spec();
         const [wall, mono] = [{ now: START }, { since: 0, now: 0 }];
-        for (const { states, report, ms, restarts, clockJump } of looks) {
+        for (const { states, unfenced, report, ms, restarts, clockJump } of looks) {
           if (!standing.move) break;
           wall.now += ms + clockJump;
           mono.now += ms;
@@ -149,7 +158,7 @@ describe('[3.7] whatever nodes, mover and manager do', () => {
             state === 'gone' ? [] : [mount(`web${at + 1}`, state as Mount['state'])],
           );
           const given = report && said(report.phase, report as Partial<StorageReport>);
-          const seen = { mounts, report: given, now: wall.now, watched: mono.now - mono.since };
+          const seen = { mounts, unfenced, report: given, now: wall.now, watched: mono.now - mono.since };
           const found = nextOf('home', standing, seen);
           if ('waits' in found) continue;
           holds(standing, found.step.spec, seen);
@@ -162,15 +171,15 @@ describe('[3.7] whatever nodes, mover and manager do', () => {
   });
 
   it('every phase ends by its deadline, also with nobody there, and nothing but place and move is ever changed', () => {
-    for (const phase of ['copy', 'freeze', 'compare', 'switch'] as const)
+    for (const phase of order)
       fc.assert(
-        fc.property(look, ({ states, report }) => {
+        fc.property(look, ({ states, unfenced, report }) => {
           const mounts = states.map((state, at) =>
             mount(`web${at + 1}`, state === 'gone' ? 'away' : (state as Mount['state'])),
           );
           const given = report && said(report.phase, report as Partial<StorageReport>);
           const found = nextOf('home', spec(phase), {
-            ...{ mounts, report: given, now: START, watched: DEADLINES[phase] + 1 },
+            ...{ mounts, unfenced, report: given, now: START, watched: DEADLINES[phase] + 1 },
           });
           expect('step' in found).toBe(true);
         }),
@@ -178,16 +187,15 @@ describe('[3.7] whatever nodes, mover and manager do', () => {
   });
 });
 
-const order: MovePhase[] = ['copy', 'freeze', 'compare', 'switch'];
-
-function holds(before: StorageSpec, after: StorageSpec, { mounts, report }: MoveFacts): void {
+function holds(before: StorageSpec, after: StorageSpec, { mounts, unfenced, report }: MoveFacts): void {
   const [was, is] = [before.move as NonNullable<StorageSpec['move']>, after.move];
   const isNew = after.server === to.server;
   const frozen = mounts.every(({ state }) => state === 'ready' || state === 'excused');
   expect({ ...after, ...from, move: null }).toEqual({ ...before, ...from, move: null });
   if (is) expect(order.indexOf(is.phase)).toBe(order.indexOf(was.phase) + 1);
   // Whoever stops writing, switches or thaws at the new place does so with everybody there.
-  if (isNew || is?.phase === 'freeze' || is?.phase === 'compare') expect(frozen).toBe(true);
+  if (isNew || (is && is.phase !== 'copy')) expect(frozen).toBe(true);
+  if (is?.phase === 'compare') expect(unfenced).toBeNull();
   if (is?.phase === 'switch') expect(report).toMatchObject({ phase: 'compare', move: 'm1', identical: true });
   if (isNew && !is) expect(was.phase).toBe('switch');
   if (!is && !isNew) expect({ server: after.server, export: after.export }).toEqual(from);
