@@ -1,7 +1,8 @@
 /**
- * `mount nfs4 10.0.0.40:/vol/home /home rw,hard`: a file system of a file server is at a place. Another server's goes
- * over the one that is there, so that nobody sees an empty folder; one whose files are gone for good (stale) is mounted
- * anew. One that hangs is left alone: it goes on when its server is back, and a check tells of it meanwhile.
+ * `mount nfs4 10.0.0.40:/vol/home /home rw,hard`: a file system of a file server is at a place. Another server's, or the
+ * same with other options, goes over the one that is there, so that nobody sees an empty folder; one whose files are gone
+ * for good (stale) is mounted anew. One that hangs is left alone: it goes on when its server is back, and a check tells of
+ * it meanwhile.
  */
 import { mkdir, mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,6 +20,8 @@ const TRIES = 15;
 const PAUSE_MS = 200;
 /** A mount is never stacked higher by us. */
 const MOST_LAYERS = 16;
+/** Without it the kernel gives a second mount of the same export the times of the first, and to one that stands no others. */
+const OWN_OPTIONS = 'nosharecache';
 
 const SOURCE = /^[0-9.]{7,15}:(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+~=,-]*)+$/;
 const OPTION = '[a-z0-9_]+(?:=[A-Za-z0-9_.:-]+)?';
@@ -74,15 +77,21 @@ async function unmount(point: string, hands: Hands): Promise<void> {
   }
 }
 
+const layersAt = (point: string, look: Look): Mounted[] =>
+  mountsNow(look).filter((one) => one.point === point && one.type.startsWith('nfs'));
+
 async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   const { source, point, options, isReadOnly } = wanted;
   const now = mountAt(point, look);
   const isSame = now?.source === source && now.type.startsWith('nfs');
   const stale = isSame && (await isStale(point, look));
   if (isSame && !stale && differsIn(wanted, now).length === 0) return turn(wanted, hands);
-  if (isSame) await hands.call(['umount', '-i', '-c', '-l', point], { timeout: UMOUNT_MS });
+  if (stale) await hands.call(['umount', '-i', '-c', '-l', point], { timeout: UMOUNT_MS });
+  const layers = layersAt(point, look);
+  if (layers.length >= MOST_LAYERS) for (const _ of layers) await unmount(point, hands);
   if (mountAt(point, look) === undefined) await mkdir(point, { recursive: true });
   const given = options.filter((option) => option !== 'ro' && option !== 'rw');
+  if (isSame && !stale) given.push(OWN_OPTIONS);
   const how = given.length === 0 ? [] : ['-o', given.join(',')];
   const mount = (place: string) =>
     hands.call(['mount', '-t', 'nfs4', ...how, source, place], { timeout: MOUNT_MS });
@@ -131,8 +140,7 @@ export function parseMount(words: Words): Thing {
     make: (hands, look) => make(wanted, hands, look),
     undo: async (hands, look, former) => {
       if (former !== null) return;
-      const layers = mountsNow(look).filter((one) => one.point === point && one.type.startsWith('nfs'));
-      for (const _ of layers.slice(0, MOST_LAYERS)) await unmount(point, hands);
+      for (const _ of layersAt(point, look)) await unmount(point, hands);
     },
   };
 }

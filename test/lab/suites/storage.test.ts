@@ -72,11 +72,34 @@ it('[3.7] what one node writes, the others and the server read at once, through 
   expect(await on('w1', 'readlink /srv/shared')).toBe(HOME);
 });
 
-it('[3.7] the exports are for addresses of the cluster, and for nobody else', async () => {
+it('[3.7] the exports are for the nodes that mount, and for nobody else', async () => {
   const clients = (await on('nas', 'cut -f2 /var/lib/nfs/etab | cut -d"(" -f1 | sort -u')).split('\n');
-  expect(clients).toEqual(['10.77.0.11', '10.77.0.12', '10.77.0.13']);
+  expect(clients).toEqual(['10.77.0.12/32', '10.77.0.13/32']);
   expect(await on('nas', 'cat /proc/fs/nfsd/versions')).toMatch(/-3 .*\+4/);
 });
+
+it('[3.7] a storage whose options change is mounted anew without a moment in which it is not there', async () => {
+  const read = `rm -f /tmp/stop /tmp/missed; cat >/tmp/read.sh <<'END'
+while [ ! -e /tmp/stop ]; do v=; read -r v <${HOME}/here; [ "$v" = here ] || echo missed >>/tmp/missed; done
+END
+(sh /tmp/read.sh >/dev/null 2>&1 &)`;
+  await on('w1', `echo here >${HOME}/here`);
+  await Promise.all(webs.map((name) => on(name, read)));
+  await lab().apply([storage({ options: { timeo: 70 } })]);
+  const mounted = (name: string) => on(name, `grep " ${HOME} nfs4 " /proc/self/mounts | tail -1`);
+  await until(
+    'they have it',
+    async () => (await Promise.all(webs.map(mounted))).every((line) => line.includes('timeo=70,')),
+    30_000,
+  );
+  expect(
+    await Promise.all(webs.map((name) => on(name, 'touch /tmp/stop; cat /tmp/missed 2>/dev/null || true'))),
+  ).toEqual(['', '']);
+  await on('w2', `while umount -l ${HOME} 2>/dev/null; do :; done`);
+  const layers = () => on('w2', `grep -c " ${HOME} nfs4 " /proc/self/mounts || true`);
+  await until('what a hand has taken away is mounted once', async () => (await layers()) === '1', 30_000);
+  await until('all are in', areAll('up'), 30_000);
+}, 120_000);
 
 it('[3.7] quotas are set on the server, hold for writers on every node, and come back after a hand', async () => {
   const write =
@@ -120,3 +143,15 @@ it('[3.7] a file server that loses its power loses nothing that was synced; who 
   expect(await on('w1', 'cat /srv/shared/late')).toBe('late');
   await until('all are in', areAll('up'), 60_000);
 }, 180_000);
+
+it('[3.7] a storage that goes is unmounted, its link is undone, and its data stay', async () => {
+  await on('w1', 'cd /srv/shared && (sleep 300 >/dev/null 2>&1 &)');
+  await lab().api.call('delete', { params: { kind: 'Storage', name: 'home' }, query: { force: true } });
+  const isGone = async (name: string) =>
+    (await on(name, `grep -c " ${HOME} " /proc/self/mountinfo || true`)) === '0';
+  await until('nobody has it', async () => (await isGone('w1')) && (await isGone('w2')), 60_000);
+  expect(await on('w2', 'test -L /srv/shared && echo link || echo none')).toBe('none');
+  expect(await on('nas', 'cat /data/home/safe')).toBe('safe');
+  const exports = () => on('nas', 'cat /var/lib/nfs/etab');
+  await until('it is exported no more', async () => !(await exports()).includes('/data/home'), 30_000);
+}, 90_000);
