@@ -1,4 +1,5 @@
 /** The lines of a kernel file: one line asks for one thing, `#` begins a comment, and every mistake is named at once. */
+import { MOST_KERNEL_LINES } from '../../protocol/resources/policy.ts';
 import { parseAddress } from './address.ts';
 import { parseBind } from './bind.ts';
 import { parseCard } from './card.ts';
@@ -47,8 +48,6 @@ export interface Parsed {
   problems: string[];
 }
 
-const MOST_LINES = 4096;
-
 /** @throws WordError naming the word that does not fit */
 export function parseLine(text: string): Line {
   const [first = '', ...rest] = text.split(/[ \t]+/);
@@ -64,8 +63,9 @@ export function parseLines(text: string): Parsed {
   const byId = new Map<string, Line & { at: number }>();
   const problems: string[] = [];
   const given = text.split('\n');
-  if (given.length > MOST_LINES) problems.push(`${MOST_LINES + 1}: there are more than ${MOST_LINES} lines`);
-  for (const [index, whole] of given.slice(0, MOST_LINES).entries()) {
+  const most = MOST_KERNEL_LINES;
+  if (given.length > most) problems.push(`${most + 1}: there are more than ${most} lines`);
+  for (const [index, whole] of given.slice(0, most).entries()) {
     const part = whole.replace(/(^|[ \t])#.*$/, '').replace(/^[ \t]+|[ \t]+$/g, '');
     if (part === '') continue;
     try {

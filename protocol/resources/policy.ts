@@ -43,6 +43,9 @@ const Pattern = Type.String({ minLength: 1, maxLength: 1024, description: 'A reg
 const duration = (value: string) => Type.Unsafe<string>({ ...Wait, default: value });
 const Signal = OneOf(['HUP', 'USR1', 'USR2', 'WINCH', 'TERM', 'QUIT', 'INT', 'KILL']);
 
+/** So many lines of a kernel file are read: each is a look at the kernel, again and again. */
+export const MOST_KERNEL_LINES = 4096;
+
 /** One file, or one file for each shard of an input's items. */
 export const PolicyFile = Strict({
   template: RelativePath,

@@ -1,7 +1,9 @@
 /** The render check: a change whose templates throw is refused here, and never reaches a node. */
 import type { Item } from '../../../common/render/item.ts';
+import type { RenderedUnit } from '../../../common/render/rendered.ts';
 import { EvenkeelError, type Problem } from '../../../protocol/errors.ts';
-import { keyOf } from '../../../protocol/resource.ts';
+import { keyOf, type ResourceOf } from '../../../protocol/resource.ts';
+import { MOST_KERNEL_LINES } from '../../../protocol/resources/policy.ts';
 import { alikeOf, type Touched, touchedUnits } from './fleet.ts';
 import { type Changed, type Declared, declaredAfter } from './proposed.ts';
 import type { Renderer } from './render.ts';
@@ -39,12 +41,37 @@ export async function renderProblems(
   async function tryUnit({ policy }: Touched, sites: readonly Item[]): Promise<Problem[]> {
     const nodes = [...after.of('Node').values()].filter(({ spec }) => spec.roles.includes(policy.spec.role));
     const job = { policy, sites, from: after, breathe, texts: false };
-    for (const { node } of alikeOf(nodes).slice(0, MOST_KINDS)) {
-      const found = await complaints(renderer.unit(job, node));
+    for (const node of triedOf(policy, nodes)) {
+      const unit = renderer.unit(job, node);
+      const found = await complaints(unit);
       if (found.length > 0) return found.map((problem) => place(problem, `${policy.name} on ${node.name}`));
+      const long = tooLong(policy, node, await unit);
+      if (long) return [{ ...long, path: changes[0]?.where ?? '' }];
     }
     return [];
   }
+}
+
+type Policy = Touched['policy'];
+type Node = ResourceOf<'Node'>;
+
+/** One of each kind; what is asked of a kernel differs by name and address as well, so there others are tried too. */
+function triedOf({ spec }: Policy, nodes: readonly Node[]): Node[] {
+  const kinds = alikeOf(nodes).map(({ node }) => node);
+  const others = spec.kernel === undefined ? [] : nodes.filter((node) => !kinds.includes(node));
+  return [...kinds, ...others].slice(0, MOST_KINDS);
+}
+
+/** A node refuses such a file whole, and everything in it would stay as it was. */
+function tooLong({ name, spec }: Policy, node: Node, { files }: RenderedUnit): Problem | null {
+  const text = files.find(({ path }) => path === spec.kernel)?.text ?? '';
+  const lines = text.split('\n').length;
+  if (lines <= MOST_KERNEL_LINES) return null;
+  return {
+    ...{ code: 'render-failed', path: '', value: String(lines) },
+    message: `${name} on ${node.name}: its kernel file would have ${lines} lines, and a node takes ${MOST_KERNEL_LINES}`,
+    fix: 'ask for less: fewer quotas, storages or services on one node',
+  };
 }
 
 async function complaints(render: Promise<unknown>): Promise<Problem[]> {

@@ -99,3 +99,18 @@ it('[3.7] a node that others hang on is removed by force alone, dead or alive, a
   expect(decodeURIComponent(String(forced.headers['x-evenkeel-warnings']))).toContain(hangs);
   expect(await specOf('nas')).toBeUndefined();
 });
+
+it('[3.7] what a file server would refuse is refused at the door: more lines than a node takes', async () => {
+  await declare(api.store, [node('f1', ['storage'], '127.0.0.141'), node('f2', ['storage'], '127.0.0.142')]);
+  const quotas = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`u${at}`, { soft: '1g', hard: '2g' }]));
+  const asked = (count: number) => {
+    const server = { node: 'f2' };
+    const spec = { server, export: '/data/mail', mountpoint: '/srv/mail', quotas: quotas(count) };
+    return api.ask('PUT', '/api/v1/resources/Storage/mail', { spec });
+  };
+  const [problem] = problemOf(await asked(5000)).problems ?? [];
+  expect(problem?.message).toMatch(/^storage-nfs-server on f2: its kernel file would have 50[0-9]{2} lines/);
+  const { statusCode } = await asked(4000);
+  expect(statusCode).toBe(201);
+});
