@@ -47,9 +47,11 @@ beforeAll(async () => {
   healthPort = (spec as { health: { port: number } }).health.port;
   receiver = await createReceiver();
   const external = { webhook: { url: receiver.url } };
+  const documents = [{ ...cluster, spec: { ...(spec as object), balancer: 'external', external } }];
+  // The director of the sandbox stops, and the guard wants to be told that this is meant.
   await sandbox()
     .client()
-    .call('patch', { params: cluster, body: { spec: { balancer: 'external', external } } });
+    .call('apply', { body: { documents, force: true } });
   folder = mkdtempSync(join(tmpdir(), 'evenkeel-theirs-'));
   const port = await freePort();
   url = `http://127.0.0.1:${port}`;
