@@ -1,9 +1,10 @@
 /** `bind /data/home /run/evenkeel/nfs/data/home`: a folder is seen at a second place, which is made; another disk's that comes later, anew. */
-import { mkdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import type { Mounted } from '../../common/mounts.ts';
-import { mountAt, mountOver } from './mounts.ts';
+import { messageOf } from '../../protocol/errors.ts';
+import { mountAt, mountOver, mountsNow } from './mounts.ts';
 import { seenAt } from './places.ts';
-import { formerOf, type Look, type Thing } from './thing.ts';
+import { type Look, THERE, type Thing } from './thing.ts';
 import { pathOf, type Words } from './words.ts';
 
 type Spot = Pick<Mounted, 'device' | 'root'>;
@@ -58,20 +59,26 @@ export function parseBind(words: Words): Thing {
     needs: [folder, point].map((value) => ({ list: 'folders' as const, value })),
     concerns: 'storage',
     found,
-    former: (look) => formerOf(found(look)),
+    former: async (look) => {
+      if ((await found(look)) === null) return THERE;
+      return (await seenAt(point, look)).kind === 'none' ? null : 'folder';
+    },
     make: async (hands, look) => {
       await refuseMissing(folder, look);
       const now = mountAt(point, look);
       if (now !== undefined) refuseLost(folder, now, look);
-      await mkdir(point, { recursive: true });
-      if (now !== undefined) await hands.call(['umount', '-i', '-c', '-l', point]);
-      await hands.call(['mount', '-i', '--bind', folder, point]);
+      // The place is made in the moment of the mount, and another goes over the one that is there: whoever mounts a folder
+      // without what is bound there would keep it (measured: a read-only, empty one).
+      await hands.call(['mount', '-i', '--bind', '-o', 'X-mount.mkdir', folder, point]);
       // The kernel's file server remembers what was at the place.
       if (now !== undefined) await hands.call(['exportfs', '-f']);
     },
     undo: async (hands, look, former) => {
-      if (former === null && mountAt(point, look) !== undefined)
-        await hands.call(['umount', '-i', '-c', '-l', point]);
+      if (former === THERE) return;
+      const layers = mountsNow(look).filter((one) => one.point === point);
+      for (const _ of layers) await hands.call(['umount', '-i', '-c', '-l', point]);
+      if (former === null && (await seenAt(point, look)).kind === 'folder')
+        await rmdir(point).catch((err: unknown) => hands.warn(`${point} stays: ${messageOf(err)}`));
     },
   };
 }

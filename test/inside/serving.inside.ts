@@ -67,8 +67,12 @@ const tools: Run = async (command, options) => {
     quotas.limits.set(user, `${soft} ${hard}`);
     return { status: 0, output: '' };
   }
+  if (command[0] === 'mount') begun.push(existsSync(command.at(-1) ?? ''));
   return real(command, options);
 };
+
+/** Whether the places of mounts were there already when they began. */
+let begun: boolean[] = [];
 
 const kernelIn = (state: string, folders = ['*']): Kernel =>
   createKernel({
@@ -235,6 +239,17 @@ describe('one who is wrong', () => {
   });
 });
 
+it('[3.7] a folder that is bound for clients is never there without what is bound: who mounts it just then would keep an empty one', async () => {
+  const kernel = kernelIn(join(folder, 'state'));
+  make('data/home/site');
+  begun = [];
+  await kernel.apply('a', linesOf(`bind ${folder}/data/home ${folder}/nfs/data/home`));
+  expect(begun).toEqual([false]);
+  expect(readdirSync(`${folder}/nfs/data/home`)).toEqual(['site']);
+  await kernel.apply('a', []);
+  expect(existsSync(`${folder}/nfs/data/home`)).toBe(false);
+});
+
 it('[3.7] a disk that comes late is what clients see then, and one that goes is not replaced by the folder below it', async () => {
   const kernel = kernelIn(join(folder, 'state'));
   make('data/home');
@@ -246,13 +261,14 @@ it('[3.7] a disk that comes late is what clients see then, and one that goes is 
   await kernel.apply('a', lines);
   expect(readdirSync(`${folder}/nfs/home`)).toEqual(['site']);
   expect(await kernel.differing(lines)).toEqual([]);
-  expect(mountsBelow(`${folder}/nfs`)).toHaveLength(1);
   run('umount', '-l', `${folder}/data`);
   await expect(kernel.apply('a', lines)).rejects.toMatchObject({
     code: 'line-failed',
     message: expect.stringContaining(`nothing is mounted at ${folder}/data any more`),
   });
   expect(readdirSync(`${folder}/nfs/home`)).toEqual(['site']);
+  await kernel.apply('a', []);
+  expect(mountsBelow(`${folder}/nfs`)).toEqual([]);
 });
 
 describe('what was there before us, and then not any more', () => {
