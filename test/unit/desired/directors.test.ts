@@ -28,6 +28,10 @@ describe('[3.2] a second director', () => {
     expect(found(standing('ipvsadm'), ...puts(a, b))).toEqual([
       'balancer-conflict documents/1/spec/roles balancer',
     ]);
+    const card = (name: string, last: number) =>
+      director(name, last, { parameters: { vipInterface: 'eth0' } });
+    expect(found(standing('haproxy', card('a', 11)), ...puts(b))).toEqual([]);
+    expect(found(standing('haproxy', card('a', 11)), ...puts(card('b', 12)))).toEqual(own);
     const [problem] = admit(proposed(standing('ipvsadm', a), puts(b)));
     expect(problem?.message).toContain('a and b would both have the addresses');
     expect(problem?.fix).toContain('balancer: lvs');
