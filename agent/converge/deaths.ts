@@ -1,8 +1,9 @@
 /**
- * Deaths: whether the daemons of units live, seen ten times a second. A signal that does nothing tells it in a
- * microsecond; what proves that it is still the same process reads three files, and is asked now and then.
+ * Deaths: whether the daemons of units live, seen ten times a second by one small file of /proc each: a zombie is dead,
+ * however late its parent takes notice. What proves that it is still the same process is asked now and then.
  */
 import type { Clock } from '../../common/clock.ts';
+import { processOf } from '../../common/processes.ts';
 import type { ResolvedService } from '../../common/render/resolved.ts';
 
 export interface Deaths {
@@ -18,13 +19,13 @@ export interface DeathsOptions {
   died: (unit: string) => void;
   /** Called again and again while one is gone. */
   gone: (unit: string) => void;
-  /** Whether a process is there; a zombie is. */
+  /** Whether a process is there, whoever it is; a zombie is not. */
   isThere?: (pid: number) => boolean;
   clock: Clock;
 }
 
 const LOOK_MS = 100;
-/** A zombie, or another process with its number, is noticed so much later. */
+/** Another process with its number is noticed so much later. */
 const PROVE_EVERY = 5;
 
 interface Watched {
@@ -56,11 +57,4 @@ export function createDeaths({ pidOf, died, gone, isThere = hasProcess, clock }:
   };
 }
 
-function hasProcess(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (err) {
-    // It is there, and another user's.
-    return (err as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
+const hasProcess = (pid: number): boolean => processOf(pid) !== null;

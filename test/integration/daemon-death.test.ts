@@ -1,12 +1,15 @@
 /** A daemon that dies: seen at once, asked after at once, and told when it is missed; one that its own agent ends is not. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createDeaths } from '../../agent/converge/deaths.ts';
 import { createRunCheck, type RunCheck } from '../../agent/probe/check.ts';
 import { createProbes } from '../../agent/probe/probes.ts';
 import { createChecks } from '../../agent/wiring/checks.ts';
 import { systemClock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
-import { membersOf } from '../../common/processes.ts';
+import { membersOf, processOf } from '../../common/processes.ts';
 import type { ResolvedCheck, ResolvedService } from '../../common/render/resolved.ts';
 import { createManualClock } from '../support/clock.ts';
 import { type Home, siteOf, webHome, webPolicy } from '../support/home.ts';
@@ -46,12 +49,12 @@ describe('[3.2] the daemons of units', () => {
     expect(said).toEqual(['died at 1100', 'gone at 1100', 'gone at 1500', 'gone at 2000']);
   });
 
-  it('are proven twice a second, and cost a signal in between', async () => {
+  it('are proven twice a second, and looked at in one file in between', async () => {
     const { clock, box, said } = watched();
     const before = box.proofs;
     await clock.advance(10_000);
     expect(box.proofs - before).toBe(20);
-    // Its number now belongs to a zombie, or to somebody else.
+    // Its number now belongs to somebody else.
     box.pid = null;
     await clock.advance(500);
     expect(said).toEqual(['died at 10500', 'gone at 10500']);
@@ -68,6 +71,29 @@ describe('[3.2] the daemons of units', () => {
     await clock.advance(1_000);
     expect(said).toEqual([]);
   });
+});
+
+it('[3.2] a daemon that is left as a zombie is dead', async () => {
+  // Its parent is a shell that never asks after it.
+  const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => void parent.kill('SIGKILL'));
+  const pid = Number(String((await once(parent.stdout, 'data'))[0]));
+  const clock = createManualClock();
+  const said: string[] = [];
+  const deaths = createDeaths({
+    ...{ pidOf: () => (processOf(pid) === null ? null : pid), clock },
+    ...{ died: () => said.push(`died at ${clock.monotonic()}`), gone: () => undefined },
+  });
+  deaths.watch('web', { name: 'sleep' } as ResolvedService);
+  deaths.start();
+  await clock.advance(50);
+  process.kill(pid, 'SIGKILL');
+  await until('it is a zombie', () => processOf(pid) === null);
+  expect(existsSync(`/proc/${pid}`)).toBe(true);
+  await clock.advance(100);
+  expect(said).toEqual(['died at 100']);
 });
 
 describe('[3.2] checks of a unit whose daemon is gone', () => {
