@@ -51,13 +51,25 @@ async function foundOf(wanted: Wanted, look: Look): Promise<string | null> {
   const said = `mount ${now.type} ${now.source} ${wanted.point} ${now.own.includes('ro') ? 'ro' : 'rw'}`;
   if (now.source !== wanted.source) return said;
   if (now.own.includes('ro') !== wanted.isReadOnly) return said;
+  if (now.options.includes('ro') !== wanted.isReadOnly && isAlone(wanted, look)) return `${said}, its file system not`;
   if (differsIn(wanted, now).length > 0) return `${said},${now.options.join(',')}`;
   return (await isStale(wanted.point, look)) ? `${said}, which is stale` : null;
 }
 
-/** By the mount alone, which needs no server. */
-async function turn({ point, isReadOnly }: Wanted, hands: Hands): Promise<void> {
-  const how = `remount,bind,${isReadOnly ? 'ro' : 'rw'}`;
+/** Whether no other export is seen by the same file system of ours: an external server may have several on one volume. */
+function isAlone({ source, point }: Wanted, look: Look): boolean {
+  const now = mountAt(point, look);
+  return mountsNow(look).every(({ device, source: other }) => device !== now?.device || other === source);
+}
+
+/**
+ * The file system where it may be, else the mount alone: a service with mounts of its own (systemd's PrivateTmp) writes by
+ * its own copy of the mount, which only a file system that is read-only stops, or shows to be busy.
+ */
+async function turn(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
+  const { point, isReadOnly } = wanted;
+  const word = isReadOnly ? 'ro' : 'rw';
+  const how = isAlone(wanted, look) ? `remount,${word}` : `remount,bind,${word}`;
   for (let left = TRIES; ; left -= 1) {
     try {
       return await hands.call(['mount', '-i', '-o', how, point]);
@@ -85,7 +97,7 @@ async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   const now = mountAt(point, look);
   const isSame = now?.source === source && now.type.startsWith('nfs');
   const stale = isSame && (await isStale(point, look));
-  if (isSame && !stale && differsIn(wanted, now).length === 0) return turn(wanted, hands);
+  if (isSame && !stale && differsIn(wanted, now).length === 0) return turn(wanted, hands, look);
   if (stale) await hands.call(['umount', '-i', '-c', '-l', point], { timeout: UMOUNT_MS });
   const layers = layersAt(point, look);
   if (layers.length >= MOST_LAYERS) for (const _ of layers) await unmount(point, hands);
@@ -95,7 +107,7 @@ async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   const how = given.length === 0 ? [] : ['-o', given.join(',')];
   const mount = (place: string) =>
     hands.call(['mount', '-t', 'nfs4', ...how, source, place], { timeout: MOUNT_MS });
-  await (isReadOnly ? fromAside(wanted, mount, hands) : mount(point));
+  await (isReadOnly ? fromAside(wanted, mount, hands, look) : mount(point));
 }
 
 /** Read-only from its first moment: nobody may write where it is not yet sure that all will be. */
@@ -103,12 +115,13 @@ async function fromAside(
   wanted: Wanted,
   mount: (place: string) => Promise<void>,
   hands: Hands,
+  look: Look,
 ): Promise<void> {
   const aside = await mkdtemp(join(tmpdir(), 'evenkeel-mount-'));
   try {
     await mount(aside);
     try {
-      await turn({ ...wanted, point: aside }, hands);
+      await turn({ ...wanted, point: aside }, hands, look);
       await hands.call(['mount', '-i', '--bind', aside, wanted.point]);
     } finally {
       await unmount(aside, hands);
