@@ -23,8 +23,7 @@ export function parseSysctl(words: Words): Thing {
 type Setting = Omit<Thing, 'id' | 'needs'>;
 
 const fileOf = (path: string) => `/proc/sys/${path}`;
-const present = (look: Look, path: string) =>
-  look.read(fileOf(path))?.trim().replaceAll(/\s+/g, ' ') ?? null;
+const present = (look: Look, path: string) => look.read(fileOf(path))?.trim().replaceAll(/\s+/g, ' ') ?? null;
 
 /** The device that it belonged to may be gone. */
 const putBack = async (hands: Hands, look: Look, path: string, former: string) => {
