@@ -41,7 +41,7 @@ export const MANY_REDIRECTS = 300;
 export const store = (name: string, version = 0) =>
   declare('Storage', name, {
     server: '127.0.0.9',
-    export: '/export',
+    export: `/export/${name}`,
     mountpoint: `/mnt/${name}`,
     options: { timeo: version },
   });

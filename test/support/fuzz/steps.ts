@@ -155,7 +155,8 @@ const operators: Step[] = [
     weight: 3,
     run: ({ cluster, random }) => {
       const name = `disk${random.below(6)}`;
-      if (random.oneIn(3) && cluster.stores.delete(name)) return cluster.write([remove('Storage', name)]);
+      if (random.oneIn(3) && cluster.stores.delete(name))
+        return cluster.write([remove('Storage', name)], 'forced');
       return cluster.write([put(declared.store(name, renew(cluster.stores, name)))]);
     },
   },
