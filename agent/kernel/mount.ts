@@ -51,7 +51,8 @@ async function foundOf(wanted: Wanted, look: Look): Promise<string | null> {
   const said = `mount ${now.type} ${now.source} ${wanted.point} ${now.own.includes('ro') ? 'ro' : 'rw'}`;
   if (now.source !== wanted.source) return said;
   if (now.own.includes('ro') !== wanted.isReadOnly) return said;
-  if (now.options.includes('ro') !== wanted.isReadOnly && isAlone(wanted, look)) return `${said}, its file system not`;
+  if (now.options.includes('ro') !== wanted.isReadOnly && isAlone(wanted, look))
+    return `${said}, its file system not`;
   if (differsIn(wanted, now).length > 0) return `${said},${now.options.join(',')}`;
   return (await isStale(wanted.point, look)) ? `${said}, which is stale` : null;
 }

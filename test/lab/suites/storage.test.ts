@@ -76,6 +76,8 @@ it('[3.7] the exports are for the nodes that mount, and for nobody else', async 
   const clients = (await on('nas', 'cut -f2 /var/lib/nfs/etab | cut -d"(" -f1 | sort -u')).split('\n');
   expect(clients).toEqual(['10.77.0.12/32', '10.77.0.13/32']);
   expect(await on('nas', 'cat /proc/fs/nfsd/versions')).toMatch(/-3 .*\+4/);
+  const listening = (await on('nas', "ss -Hltn 'sport = :2049'")).split('\n');
+  expect(listening.map((line) => line.split(/ +/)[3])).toEqual(['10.77.0.11:2049']);
 });
 
 it('[3.7] a storage whose options change is mounted anew without a moment in which it is not there', async () => {
