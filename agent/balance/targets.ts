@@ -24,7 +24,7 @@ export const backendsOf = ({ name, spec }: Service): string[] =>
 /**
  * One port of a service gets the declared probe; what the others speak is not known, so they only have to accept. What
  * is sent to a UDP port may go unanswered by a daemon that is well, so of such a service only the declared port is
- * tried, and only by a probe that names its protocol.
+ * tried, and only by a probe that names its protocol. The further ports of FTP are for data, and listen for a moment.
  */
 export function targetsOf(service: Service, member: Member): ResolvedCheck[] {
   const { protocol, ports, pool } = service.spec;
@@ -37,10 +37,11 @@ export function targetsOf(service: Service, member: Member): ResolvedCheck[] {
   };
   const declared = (ports.find(({ port }) => port === probe.port) ?? ports[0])?.target;
   const isUdp = protocol === 'udp';
+  const listenAll = !isUdp && probe.type !== 'ftp';
   return [...new Set(ports.map(({ target }) => target))].flatMap((port): ResolvedCheck[] => {
     const at = { name: checkName(member.name, port), address: addressOf(service, member), port, ...timing };
     if (port === declared && probe.type !== 'tcp') return [{ ...at, ...askedOf(probe, isUdp) }];
-    return isUdp ? [] : [{ type: 'tcp', ...at }];
+    return listenAll ? [{ type: 'tcp', ...at }] : [];
   });
 }
 

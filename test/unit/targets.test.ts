@@ -49,6 +49,10 @@ describe('[3.5] the probe of a director', () => {
     expect(types({ type: 'dns', query: 'example.org' }, { protocol: 'udp' })).toEqual(['web1:80 dns']);
   });
 
+  it('leaves the data ports of FTP alone: nobody listens there until a visitor comes', () => {
+    expect(types({ type: 'ftp' })).toEqual(['web1:80 ftp']);
+  });
+
   it('goes to the IPv6 address of a member where visitors come to one', () => {
     const both = member({ address: '192.0.2.21', address6: '2001:db8::21' });
     expect(asked({}, {}, both)[0]).toMatchObject({ address: '192.0.2.21' });
