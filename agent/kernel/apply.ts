@@ -50,11 +50,14 @@ function batchesOf(lines: readonly Line[]): Line[][] {
   return batches;
 }
 
-/** Two units that ask for two things in one place would put each other right for ever. */
+/**
+ * Two units that ask for two things in one place would put each other right for ever. One that shares the line may change
+ * it: what is declared has changed for both, and the first to see it goes ahead.
+ */
 function refuseRival(made: Made, unit: string, { text, thing }: Line): void {
   const before = made.get(thing.id);
   const rival = before?.units.find((one) => one !== unit);
-  if (before === undefined || rival === undefined || before.text === text) return;
+  if (before === undefined || rival === undefined || before.text === text || before.units.includes(unit)) return;
   throw new EvenkeelError('kernel-refused', `${text}: unit ${rival} asks for ${before.text}`);
 }
 
@@ -78,7 +81,9 @@ async function claim(
     // What was there before us, and is there no more, is ours from now on.
     const isLost = before?.former === THERE && (await thing.found(eyes)) === '';
     if (before?.text === text && before.units.includes(unit) && !isLost) return;
-    const units = [...new Set([...(before?.units ?? []), unit])];
+    // Who shared a line that is another now joins it anew, or is refused.
+    const others = before?.text === text ? before.units : [];
+    const units = [...new Set([...others, unit])];
     const first = async () => known(line) ?? (await thing.former(eyes));
     const former = before === undefined ? await first() : before.former;
     put.push({ id: thing.id, text, former: isLost ? null : former, units });

@@ -172,6 +172,20 @@ describe('what several ask for', () => {
     await kernel.apply('a', []);
   });
 
+  it('[3.4] changes with all who share it, and one who does not follow is refused', async () => {
+    const other = linesOf('sysctl net.ipv4.conf.lo.arp_ignore 2');
+    await kernel.apply('a', linesOf(quiet));
+    await kernel.apply('b', linesOf(quiet));
+    await kernel.apply('b', other);
+    await expect(kernel.apply('a', linesOf(quiet))).rejects.toThrow('unit b asks for');
+    await kernel.apply('a', other);
+    expect(setting('net.ipv4.conf.lo.arp_ignore')).toBe('2');
+    await kernel.apply('a', []);
+    expect(setting('net.ipv4.conf.lo.arp_ignore')).toBe('2');
+    await kernel.apply('b', []);
+    expect(setting('net.ipv4.conf.lo.arp_ignore')).toBe('0');
+  });
+
   it('[3.4] keeps the value of before the first when a unit changes its mind', async () => {
     await kernel.apply('a', linesOf(quiet));
     await kernel.apply('a', linesOf('sysctl net.ipv4.conf.lo.arp_ignore 2'));
