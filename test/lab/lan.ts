@@ -1,4 +1,5 @@
 /** The networks of the lab: a bridge for each, a port for each box, and visitors from outside. */
+import { writeFileSync } from 'node:fs';
 import { run } from './host.ts';
 
 /** The first network is 10.77.0.0/24 and fd77::/64, a second 10.78.0.0/24 and fd78::/64; the host is number 1 in each. */
@@ -76,4 +77,6 @@ export function createLan(nr: number): Lan {
 export function letVisitorsIn(): void {
   run('ip', ['route', 'replace', 'local', '198.51.100.0/24', 'dev', 'lo']);
   run('ip', ['-6', 'route', 'replace', 'local', '2001:db8:51::/64', 'dev', 'lo']);
+  // By IPv6 such an address is routed, but not bound without this.
+  writeFileSync('/proc/sys/net/ipv6/ip_nonlocal_bind', '1');
 }

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../support/until.ts';
+import { dovecot } from '../daemons.ts';
 import type { Guest } from '../guest.ts';
 import { type Load, overHttp, overTcp, type Sample, startLoad } from '../load.ts';
 import { readTable, type Seen, taking, watchTable } from '../table.ts';
@@ -67,34 +68,12 @@ beforeAll(async () => {
     lab().folder,
   );
   await lab().box('s1').run('mkdir -p /data/shared');
-  await Promise.all(names.map((name) => lab().box(name).keep('imap', dovecot)));
+  await Promise.all(names.map((name) => lab().box(name).keep('imap', dovecot(name, 'imap'))));
   await lab().apply([site, webService(), ...mail, storage]);
   await lab().settled();
   seen = await watchTable(lab().box('d1'));
   await until('all are in', () => isIn(WEB, names) && isIn(IMAP, names), 60_000);
 }, 240_000);
-
-/** Dovecot with the least that it starts with: it greets and knows its capabilities. */
-const dovecot = `mkdir -p /run/dovecot
-cat >/etc/dovecot/lab.conf <<X
-protocols = imap
-listen = *
-ssl = no
-log_path = /lab/log/dovecot.log
-service imap-login {
-  service_count = 0
-  process_min_avail = 1
-}
-passdb {
-  driver = static
-  args = password=x
-}
-userdb {
-  driver = static
-  args = uid=65534 gid=65534 home=/tmp
-}
-X
-exec dovecot -F -c /etc/dovecot/lab.conf`;
 
 // --- what befalls a member ----------------------------------------------------------------------------------
 
