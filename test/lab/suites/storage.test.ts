@@ -1,6 +1,6 @@
 /**
  * NFS between boxes: what one node writes the others read at once; a file server that loses power loses nothing that was
- * synced; one that hangs takes its nodes out of the pool, and hangs no agent; quotas are set and hold.
+ * synced; one that hangs is told of, and hangs no agent; quotas are set and hold.
  */
 import { beforeAll, expect, it } from 'vitest';
 import { until } from '../../support/until.ts';
@@ -116,9 +116,9 @@ it('[3.7] quotas are set on the server, hold for writers on every node, and come
   );
 });
 
-it('[3.7] a file server that hangs takes its nodes out of the pool, hangs no agent, and all comes back', async () => {
+it('[3.7] a file server that hangs is told of by each of its nodes, hangs no agent, and all comes back', async () => {
   box('nas').freeze();
-  await until('they are out', areAll('down'), 40_000);
+  await until('all say so', areAll('down'), 40_000);
   expect(await checkOf('w1', 'mount.home')).toBe('down');
   // The agents go on: what a hand undoes elsewhere is put right while the mount hangs.
   await on('w1', 'echo 0 >/proc/sys/net/ipv4/conf/all/arp_ignore');
@@ -128,7 +128,7 @@ it('[3.7] a file server that hangs takes its nodes out of the pool, hangs no age
     20_000,
   );
   box('nas').thaw();
-  await until('they are in again', areAll('up'), 60_000);
+  await until('all are well again', areAll('up'), 60_000);
 }, 130_000);
 
 it('[3.7] a file server that loses its power loses nothing that was synced; who writes waits and goes on', async () => {
