@@ -1,6 +1,12 @@
 /** The view: everything that is declared right now, as deciders read it. Sites may be many, so of them only a stub is held. */
 import type { Kind, ResourceOf } from '../protocol/resource.ts';
 
+/** What is declared, for those who need no more of it. */
+export interface Declared<Spec> {
+  name: string;
+  spec: Spec;
+}
+
 /** A map that is only read; every `Map` is one. */
 export interface Table<V> {
   readonly size: number;

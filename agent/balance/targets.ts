@@ -3,13 +3,9 @@ import { isIPv6 } from 'node:net';
 import type { Verdict } from '../../common/health/judge.ts';
 import type { ResolvedCheck } from '../../common/render/resolved.ts';
 import { milliseconds } from '../../common/units.ts';
+import type { Declared } from '../../common/view.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import type { Probe, VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
-
-export interface Declared<Spec> {
-  name: string;
-  spec: Spec;
-}
 
 export type Service = Declared<VirtualServiceSpec>;
 export type Member = Declared<NodeSpec>;

@@ -57,7 +57,8 @@ function batchesOf(lines: readonly Line[]): Line[][] {
 function refuseRival(made: Made, unit: string, { text, thing }: Line): void {
   const before = made.get(thing.id);
   const rival = before?.units.find((one) => one !== unit);
-  if (before === undefined || rival === undefined || before.text === text || before.units.includes(unit)) return;
+  if (before === undefined || rival === undefined || before.text === text || before.units.includes(unit))
+    return;
   throw new EvenkeelError('kernel-refused', `${text}: unit ${rival} asks for ${before.text}`);
 }
 

@@ -3,15 +3,11 @@
 import { operatorWord } from '../../common/health/operator.ts';
 import { type OpinionInputs, opinionOf } from '../../common/health/opinion.ts';
 import { policiesBehind } from '../../common/policies.ts';
+import type { Declared } from '../../common/view.ts';
 import type { ClusterSpec } from '../../protocol/resources/cluster.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import type { PolicySpec } from '../../protocol/resources/policy.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
-
-interface Declared<Spec> {
-  name: string;
-  spec: Spec;
-}
 
 /** What is known on the box at this moment. */
 export interface Known {

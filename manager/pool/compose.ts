@@ -2,16 +2,12 @@
 import { operatorWord } from '../../common/health/operator.ts';
 import { type OpinionInputs, opinionOf } from '../../common/health/opinion.ts';
 import { policiesBehind } from '../../common/policies.ts';
+import type { Declared } from '../../common/view.ts';
 import type { PoolMember, PoolReport } from '../../protocol/messages.ts';
 import type { ClusterSpec } from '../../protocol/resources/cluster.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import type { PolicySpec } from '../../protocol/resources/policy.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
-
-export interface Declared<Spec> {
-  name: string;
-  spec: Spec;
-}
 
 /** What is declared, as far as pools need it. */
 export interface PoolWorld {

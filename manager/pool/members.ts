@@ -1,9 +1,9 @@
 /** The members of a pool as they are told to balancers of other people: numbered, and told anew only when they differ. Pure. */
 import type { Membership } from '../../common/health/membership.ts';
+import type { Declared } from '../../common/view.ts';
 import type { PoolMembers } from '../../protocol/external.ts';
 import type { PoolMember } from '../../protocol/messages.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
-import type { Declared } from './compose.ts';
 
 export interface Numbers {
   cluster: string;

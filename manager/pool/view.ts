@@ -1,8 +1,9 @@
 /** The pool view: who is wanted in a pool and who really is, as the API shows it. */
+import type { Declared } from '../../common/view.ts';
 import type { PoolMember } from '../../protocol/messages.ts';
 import type { VirtualServiceSpec } from '../../protocol/resources/virtual-service.ts';
 import type { PoolView } from '../../protocol/views.ts';
-import type { Declared, DirectorReport } from './compose.ts';
+import type { DirectorReport } from './compose.ts';
 
 export interface PoolViewInputs {
   service: Declared<VirtualServiceSpec>;

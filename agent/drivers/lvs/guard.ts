@@ -3,9 +3,10 @@
  * valid too. So what was rendered must hold everything that the resources it was made from explain. Pure.
  */
 import type { Context } from '../../../common/render/rendered.ts';
+import type { Declared } from '../../../common/view.ts';
 import type { NodeSpec } from '../../../protocol/resources/node.ts';
 import type { VirtualServiceSpec } from '../../../protocol/resources/virtual-service.ts';
-import { type Declared, structureOf } from './structure.ts';
+import { structureOf } from './structure.ts';
 import { placeAt } from './table.ts';
 
 const MOST_NAMED = 5;

@@ -1,13 +1,9 @@
 /** The structure of LVS: which virtual services the kernel is to have, and who may answer for each. Pure. */
 import { markOf } from '../../../common/render/marks.ts';
+import type { Declared } from '../../../common/view.ts';
 import type { NodeSpec } from '../../../protocol/resources/node.ts';
 import type { VirtualServiceSpec } from '../../../protocol/resources/virtual-service.ts';
 import { isV6, type Method, placeAt } from './table.ts';
-
-export interface Declared<Spec> {
-  name: string;
-  spec: Spec;
-}
 
 /** What a director goes by; it holds with no manager in reach. */
 export interface Declaration {
