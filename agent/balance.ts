@@ -31,7 +31,7 @@ import {
 export interface MemberProbes {
   set(unit: string, checks: readonly ResolvedCheck[], begin?: (check: ResolvedCheck) => Verdict): void;
   onChange(listener: (unit: string) => void): () => void;
-  current(): { unit: string; check: string; state: Verdict }[];
+  current(): { unit: string; check: string; state: Verdict; detail: string }[];
   hurry(ms: number): void;
 }
 
@@ -75,6 +75,8 @@ interface Pool {
 interface Decided extends Pool {
   /** What this director's own probes say, by node. */
   seen: ReadonlyMap<string, Verdict>;
+  /** Of those that fail, at which ports and how. */
+  failures: ReadonlyMap<string, string>;
   verdict: Membership;
   memory: PoolMemory;
 }
@@ -178,14 +180,21 @@ export function createBalance(options: BalanceOptions): Balance {
     return state?.fresh ? state : (listeners.of(service) ?? state);
   };
   const decideAll = (pools: readonly Pool[], found: ServerRow[]): Decided[] => {
-    const verdicts = verdictsOf(probes.current());
+    const states = probes.current();
+    const verdicts = verdictsOf(states);
     return pools.map((pool) => {
       const { name } = pool.service;
       const seen = verdicts.get(name) ?? new Map<string, Verdict>();
       const memory = memories.get(name) ?? nothingKnown;
       const inputs = { ...pool, heard: saidOf(name), probes: seen, actual: actualOf(pool, found), memory };
       const time = { now: clock.now(), tick: clock.monotonic() };
-      return { ...pool, seen, ...decidePool({ ...inputs, ...time, ...(decide ? { decide } : {}) }) };
+      const failures = failuresOf(states.filter(({ unit }) => unit === name));
+      return {
+        ...pool,
+        seen,
+        failures,
+        ...decidePool({ ...inputs, ...time, ...(decide ? { decide } : {}) }),
+      };
     });
   };
   const offer = ({ service }: Pool, members: PoolReportBody['members'], fallback: boolean) => {
@@ -195,7 +204,7 @@ export function createBalance(options: BalanceOptions): Balance {
   /** Returns how long a report must wait that comes too soon after the last one. */
   const report = (decided: readonly Decided[], rows: ServerRow[]): number => {
     const waits = decided.map((pool) => {
-      const members = reportMembers(pool.verdict, actualOf(pool, rows), pool.seen);
+      const members = reportMembers(pool.verdict, actualOf(pool, rows), pool);
       return offer(pool, members, !members.some((member) => member.state === 'up' && member.weight > 0));
     });
     return Math.min(...waits.map((wait) => wait ?? Number.POSITIVE_INFINITY));
@@ -244,6 +253,18 @@ function verdictsOf(states: ReturnType<MemberProbes['current']>): Map<string, Ma
     const before = nodes.get(node);
     nodes.set(node, before === undefined ? state : worst([before, state]));
     found.set(unit, nodes);
+  }
+  return found;
+}
+
+/** How the probes of one service fail, by node. */
+function failuresOf(states: ReturnType<MemberProbes['current']>): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { check, state, detail } of states) {
+    if (state !== 'down') continue;
+    const node = memberOf(check);
+    const text = `port ${check.slice(node.length + 1)}: ${detail}`;
+    found.set(node, [found.get(node) ?? [], text].flat().join(', '));
   }
   return found;
 }

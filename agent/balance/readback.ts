@@ -70,18 +70,21 @@ const slowStart = (state: string, factor: number): string =>
 export const reportMembers = (
   decided: Membership,
   actual: ReadonlyMap<string, ActualMember>,
-  probes: ReadonlyMap<string, Verdict>,
+  probes: { seen: ReadonlyMap<string, Verdict>; failures: ReadonlyMap<string, string> },
 ): PoolReport['members'] =>
   decided.members.map(({ node, reasons, state, factor }) => {
     const row = actual.get(node) ?? { state: 'absent' as const, weight: 0, connections: 0, detail: '' };
-    const said = [row.detail, ...reasons.map((reason) => sentences[reason]), slowStart(state, factor)];
+    const failure = probes.failures.get(node);
+    const sentence = (reason: Reason) =>
+      reason === 'probe-failed' && failure ? `${sentences[reason]}, ${failure}` : sentences[reason];
+    const said = [row.detail, ...reasons.map(sentence), slowStart(state, factor)];
     const why = said.filter((text) => text !== '');
     return {
       node,
       state: row.state,
       weight: row.weight,
       connections: row.connections,
-      probe: probes.get(node) ?? 'unknown',
+      probe: probes.seen.get(node) ?? 'unknown',
       detail: why.join('; ').slice(0, 500),
     };
   });
@@ -92,4 +95,4 @@ export const membersUnknown = (
   probes: ReadonlyMap<string, Verdict>,
   why: string,
 ): PoolReport['members'] =>
-  reportMembers(decided, new Map(), probes).map((member) => ({ ...member, detail: why.slice(0, 500) }));
+  reportMembers(decided, new Map(), { seen: probes, failures: new Map() }).map((member) => ({ ...member, detail: why.slice(0, 500) }));

@@ -45,7 +45,7 @@ export function parseSymlink(words: Words): Thing {
       if (now === 'folder') {
         if (readdirSync(path).length > 0)
           throw new Error(
-            `${path} is a folder with something in it; move that to ${target}, and remove ${path}`,
+            `${path} is a folder with something in it; copy that to where ${target} comes from (its file server), and remove ${path}`,
           );
         rmdirSync(path);
       }

@@ -104,7 +104,7 @@ function parseDuration(text: string): number {
 
 function headOf({ service, vip, ports, fallback, probesOnly }: PoolView, { paint }: Session): string {
   const notes = [
-    ...(fallback ? [paint('bad', 'the fallback serves: no member is left')] : []),
+    ...(fallback ? [paint('bad', 'no member is left: visitors get the fallback, where there is one')] : []),
     ...(probesOnly ? [paint('warn', "only the directors' own probes count just now")] : []),
   ];
   return `${paint('bold', service)}  ${vip}:${ports.join(',')}${notes.map((note) => `  ${note}`).join('')}`;

@@ -15,7 +15,8 @@ export function adviceOn(
 ): string[] {
   const balancer = cluster?.spec.balancer;
   if (balancer === 'external') return [...services].flatMap(outOfOurHands);
-  if (balancer === 'lvs' || balancer === 'ipvsadm') return [...services].flatMap(withoutWeights);
+  if (balancer === 'lvs' || balancer === 'ipvsadm') 
+    return [...services].flatMap((one) => [...withoutWeights(one), ...aloneInGroup(one)]);
   if (balancer === 'haproxy') return withoutAddress([...services], [...nodes]);
   return [];
 }
@@ -58,6 +59,14 @@ function withoutWeights({ name, spec: { scheduler, pool, weights } }: Service): 
     `VirtualService/${name}: the scheduler ${scheduler} of LVS knows no weights, so ${idle.join(' and ')} ${idle.length === 1 ? 'does' : 'do'} nothing: use ${better}`,
   ];
 }
+
+/** A group makes one service of its ports; that a visitor meets one member at all of them is by persistence. */
+const aloneInGroup = ({ name, spec: { groupPorts, persistence } }: Service): string[] =>
+  groupPorts && persistence === undefined
+    ? [
+        `VirtualService/${name}: groupPorts without persistence leads a visitor to another member at each connection: set persistence: {seconds: 300}`,
+      ]
+    : [];
 
 /** What is another person's matter there. */
 const matters: Record<string, (spec: VirtualServiceSpec) => unknown> = {

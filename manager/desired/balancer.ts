@@ -102,7 +102,7 @@ function ofGroup({ name, spec }: Service, after: View): Misfit[] {
 }
 
 function ofFamily({ spec }: Service, after: View): Misfit[] {
-  const { vip, persistence, fallback, pool } = spec;
+  const { vip, forwarding, persistence, fallback, pool } = spec;
   const v6 = vip.includes(':');
   const found: Misfit[] = [];
   if (!v6 && (persistence?.prefix ?? 0) > 32)
@@ -112,6 +112,12 @@ function ofFamily({ spec }: Service, after: View): Misfit[] {
       fix: 'write 32 or less',
     });
   if (!v6) return found;
+  if (forwarding === 'NAT')
+    found.push({
+      ...{ field: 'spec/forwarding', value: 'NAT' },
+      message: `for the IPv6 address ${vip} nodes have no way back through the director`,
+      fix: 'set forwarding: DR, or TUN',
+    });
   if (typeof fallback === 'object')
     found.push({
       ...{ field: 'spec/fallback/address', value: fallback.address },

@@ -77,7 +77,7 @@ function fallbackChange(service: string, before: Look, now: Look): Happening[] {
           type: 'pool.fallback',
           severity: 'error',
           subject: service,
-          message: `nobody is left in ${service}: the fallback serves`,
+          message: `nobody is left in ${service}: visitors get the fallback, where there is one`,
         }
       : {
           type: 'pool.served',

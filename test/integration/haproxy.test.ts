@@ -41,6 +41,7 @@ describe('[2.7] a pool behind a real HAProxy', () => {
     await untilItHas({ ...allReady, 'node-2': 'maint' });
     const report = await untilReported({ 'node-1': 'up', 'node-2': 'down', 'node-3': 'up' });
     expect(report.members[1]).toMatchObject({ probe: 'down', weight: 0 });
+    expect(report.members[1]?.detail).toMatch(/the probe of this director fails, port \d+: \S/);
     const answers = await Promise.all(Array.from({ length: 12 }, () => visit()));
     expect(answers.every(({ status, node }) => status === 200 && node !== 'node-2')).toBe(true);
     await bench.nodes.start(1);

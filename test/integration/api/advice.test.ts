@@ -57,6 +57,14 @@ it('[3.10] weights and slow start are named where the scheduler of LVS knows non
   );
 });
 
+it('[3.3] a group of ports without persistence is named: it alone keeps nobody with one member', async () => {
+  const both = { ports: [80, 443].map((port) => ({ port, target: port })), groupPorts: true };
+  expect(await warningsOf([cluster('lvs'), service('web', both)])).toEqual([
+    'VirtualService/web: groupPorts without persistence leads a visitor to another member at each connection: set persistence: {seconds: 300}',
+  ]);
+  expect(await warningsOf([service('web', { ...both, persistence: { seconds: 60 } })])).toEqual([]);
+});
+
 it('[3.2] addresses that nobody puts on a box while the balancer is haproxy are named', async () => {
   const told = 'with the balancer haproxy nobody here puts 192.0.2.10 on a box';
   await declare(api.store, [node('d1', ['balancer'], '127.0.0.5')]);

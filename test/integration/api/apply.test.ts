@@ -67,6 +67,10 @@ describe('[2.8] apply', () => {
     await applied({ documents: [node('n4', ['web'], '127.0.0.14', { weight: 50 })] });
     const spec = (await api.store.get('Node', 'n4'))?.spec;
     expect(spec).toMatchObject({ weight: 50, identity, drain: { reason: 'disk', owner: 'admin' } });
+    // Who invites a node says its roles: a document for one more field does not take them away.
+    const address6 = 'fd00::14';
+    await applied({ documents: [{ kind: 'Node', name: 'n4', spec: { address: '127.0.0.14', address6 } }] });
+    expect((await api.store.get('Node', 'n4'))?.spec).toMatchObject({ roles: ['web'], address6 });
   });
 });
 

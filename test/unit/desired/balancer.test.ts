@@ -36,6 +36,11 @@ describe.each(['lvs', 'ipvsadm'])('[3.3] with the balancer %s', (balancer) => {
       { persistence: { seconds: 9, prefix: 33 } },
       conflict('persistence/prefix', '33'),
     ],
+    [
+      'an IPv6 address by NAT',
+      { vip: 'fd00::10', forwarding: 'NAT' },
+      [...conflict('forwarding', 'NAT'), ...conflict('vip', 'fd00::10')],
+    ],
     ['an IPv6 address that nobody could answer at', { vip: 'fd00::10' }, conflict('vip', 'fd00::10')],
   ])('%s is refused', (_, spec, expected) => {
     expect(asked(balancer, { pool, ...spec })).toEqual(expected);
