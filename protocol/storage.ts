@@ -1,6 +1,6 @@
 /** Storages as the API shows them, and the verbs that move one to another server. */
 import { type Static, Type } from 'typebox';
-import { movePhases, StoragePlace } from './resources/storage.ts';
+import { CompareWithin, movePhases, StoragePlace } from './resources/storage.ts';
 import { Moment, Name, OneOf, Strict } from './values.ts';
 
 /** How a node that mounts a storage stands to what is declared of it. */
@@ -70,7 +70,7 @@ export const storageApi = {
     access: 'operator',
     summary: 'Begin to move a storage to another server',
     params: StorageNamed,
-    body: Strict({ to: StoragePlace, by: Name }),
+    body: Strict({ to: StoragePlace, by: Name, compareWithin: CompareWithin }),
     answer: StorageView,
   },
   storageCancel: {

@@ -95,4 +95,7 @@ export const membersUnknown = (
   probes: ReadonlyMap<string, Verdict>,
   why: string,
 ): PoolReport['members'] =>
-  reportMembers(decided, new Map(), { seen: probes, failures: new Map() }).map((member) => ({ ...member, detail: why.slice(0, 500) }));
+  reportMembers(decided, new Map(), { seen: probes, failures: new Map() }).map((member) => ({
+    ...member,
+    detail: why.slice(0, 500),
+  }));

@@ -68,6 +68,7 @@ function addShow(storage: Command): void {
 interface MoveOptions {
   to: StoragePlace;
   by: string;
+  compareWithin: string;
   wait: boolean;
 }
 
@@ -82,11 +83,16 @@ function addMove(storage: Command): void {
       placeOf,
     )
     .requiredOption('--by <node>', 'the node that copies: one that mounts it')
+    .option(
+      '--compare-within <duration>',
+      'how long both sides may be read whole, read-only meanwhile',
+      '30m',
+    )
     .option('--wait', 'until it has moved, or was taken back', false)
-    .action(async (name: string, { to, by, wait }: MoveOptions, command: Command) => {
+    .action(async (name: string, { to, by, compareWithin, wait }: MoveOptions, command: Command) => {
       const session = sessionOf(command);
       const { next: since } = await session.client.call('events', { query: { limit: 1 } });
-      const parts = { params: { name }, body: { to, by } };
+      const parts = { params: { name }, body: { to, by, compareWithin } };
       const { answer, warnings } = await session.client.callWarned('storageMove', parts);
       for (const warning of warnings) session.warn(warning);
       if (wait) return waited(session, answer, since);

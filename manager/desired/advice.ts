@@ -15,7 +15,7 @@ export function adviceOn(
 ): string[] {
   const balancer = cluster?.spec.balancer;
   if (balancer === 'external') return [...services].flatMap(outOfOurHands);
-  if (balancer === 'lvs' || balancer === 'ipvsadm') 
+  if (balancer === 'lvs' || balancer === 'ipvsadm')
     return [...services].flatMap((one) => [...withoutWeights(one), ...aloneInGroup(one)]);
   if (balancer === 'haproxy') return withoutAddress([...services], [...nodes]);
   return [];

@@ -13,7 +13,7 @@ import type { StorageView } from '../../protocol/storage.ts';
 import type { Commit, Meta, WriteRequest, WriteResult } from '../store/store.ts';
 import { type Mount, mountsOf, type Said, type Seen, servesNot } from './facts.ts';
 import {
-  DEADLINES,
+  deadlineOf,
   type Happening,
   type Next,
   nextOf,
@@ -45,7 +45,13 @@ export interface StorageMoves {
   /** @throws EvenkeelError not-found */
   view(name: string): StorageView;
   /** @throws EvenkeelError not-found, storage-moving, move-refused, and whatever would refuse the new place */
-  begin(move: { name: string; to: StoragePlace; by: string; actor: string }): Promise<{ warnings: string[] }>;
+  begin(move: {
+    name: string;
+    to: StoragePlace;
+    by: string;
+    compareWithin: string;
+    actor: string;
+  }): Promise<{ warnings: string[] }>;
   /** @throws EvenkeelError not-found, move-refused */
   cancel(move: { name: string; actor: string }): Promise<void>;
   start(): () => Promise<void>;
@@ -121,14 +127,14 @@ export function createStorageMoves({ store, observed, emit, clock, log }: MovesO
   return {
     views: () => [...store.view().Storage.values()].map(viewOf),
     view: (name) => viewOf(find(name)),
-    begin: async ({ name, to, by, actor }) => {
+    begin: async ({ name, to, by, compareWithin, actor }) => {
       const storage = find(name);
       const mounts = mountsNow(storage);
       refuseBegin(storage, to, by, { mounts, view: store.view() });
       const { server, export: path } = storage.spec;
       const move: StorageMove = {
         ...{ id: randomUUID(), phase: 'copy', since: moment(clock), by },
-        ...{ from: { server, export: path }, to },
+        ...{ from: { server, export: path }, to, compareWithin },
       };
       // What would refuse the new place after hours of copying refuses it now.
       const switched = { ...storage.spec, ...to, move: { ...move, phase: 'switch' as const } };
@@ -172,11 +178,12 @@ const isStale = (err: unknown): boolean => err instanceof EvenkeelError && err.c
 const isRefusal = (err: unknown): boolean => err instanceof EvenkeelError && !err.retriable && !isStale(err);
 
 function moveView(
-  { phase, since }: StorageMove,
+  move: StorageMove,
   next: Next,
   report: StorageReport | undefined,
 ): Pick<NonNullable<StorageView['move']>, 'deadline' | 'waits' | 'progress'> {
-  const deadline = new Date(Date.parse(since) + DEADLINES[phase]).toISOString();
+  const { phase, since } = move;
+  const deadline = new Date(Date.parse(since) + deadlineOf(move)).toISOString();
   const waits = 'waits' in next ? next.waits : '';
   if (report?.phase !== phase) return { deadline, waits, progress: null };
   const { at, pass, seconds, files, bytes, left } = report;

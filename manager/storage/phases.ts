@@ -4,6 +4,7 @@
  *   copy ──► freeze ──► fence ──► compare ──► switch ──► thaw (`move` is gone)
  *     └─────────┴─────────┴──────────┴───────────┴──► taken back (the old server, and `move` is gone)
  */
+import { milliseconds } from '../../common/units.ts';
 import type { StorageReport } from '../../protocol/messages.ts';
 import type { MovePhase, StorageMove, StoragePlace, StorageSpec } from '../../protocol/resources/storage.ts';
 import type { EventLine } from '../../protocol/views.ts';
@@ -35,13 +36,17 @@ export type Next = { waits: string } | { step: Step };
 const MINUTE = 60_000;
 
 /** Nobody writes from freeze to thaw, so that these four are short; copying may take as long as disks and lines need. */
-export const DEADLINES: Record<MovePhase, number> = {
+const DEADLINES: Record<Exclude<MovePhase, 'compare'>, number> = {
   copy: 7 * 24 * 60 * MINUTE,
   freeze: MINUTE,
   fence: MINUTE,
-  compare: 30 * MINUTE,
   switch: 2 * MINUTE,
 };
+
+/** In milliseconds. How long comparing takes is a matter of how much there is. */
+export const deadlineOf = ({ phase, compareWithin }: Pick<StorageMove, 'phase' | 'compareWithin'>): number =>
+  phase === 'compare' ? milliseconds(compareWithin) : DEADLINES[phase];
+
 /** A manager that has just started is told everything within this time, before it holds silence against anybody. */
 export const GRACE_MS = 30_000;
 /** What is left after a pass that took so long is copied in about as much time while nobody writes. */
@@ -62,9 +67,9 @@ export function nextOf(name: string, spec: StorageSpec, facts: MoveFacts): Next 
 }
 
 /** By either clock: that of the wall may be set, and the other one knows nothing of an earlier run. */
-function isLate({ phase, since }: StorageMove, { now, watched }: MoveFacts): boolean {
-  const deadline = DEADLINES[phase];
-  return watched > deadline || (watched > GRACE_MS && now - Date.parse(since) > deadline);
+function isLate(move: StorageMove, { now, watched }: MoveFacts): boolean {
+  const deadline = deadlineOf(move);
+  return watched > deadline || (watched > GRACE_MS && now - Date.parse(move.since) > deadline);
 }
 
 /** What this move and phase cannot recover from. */

@@ -90,7 +90,7 @@ const comes = (wanted: string) =>
   });
 const begin = async (more: object = {}) => {
   for (const name of ['web1', 'web2']) obey(name);
-  return moves.begin({ name: 'home', to, by: 'web1', actor: 'token:ann', ...more });
+  return moves.begin({ name: 'home', to, by: 'web1', compareWithin: '30m', actor: 'token:ann', ...more });
 };
 /** Plays the part of everybody up to where the phase begins. */
 async function upTo(wanted: MovePhase): Promise<void> {
@@ -237,7 +237,7 @@ describe('[3.7] a move that cannot work is refused before anything is copied', (
     await refused({ to: { server: { node: 'web2' }, export: '/x' } }).toThrow('role storage');
     await refused({ by: 'files' }).toThrow('does not mount');
     obey('web1', 'failed', 'no mount');
-    const own = moves.begin({ name: 'home', to, by: 'web1', actor: 'a' });
+    const own = moves.begin({ name: 'home', to, by: 'web1', compareWithin: '30m', actor: 'a' });
     await expect(own).rejects.toThrow('cannot copy');
     await begin();
     await refused({}).toMatchObject({ code: 'storage-moving' });

@@ -77,7 +77,9 @@ function declared(phase: MovePhase | null, { id = 'm1', at = old(), by = 'web1' 
   const from = place(old());
   const to = place(fresh());
   const move: StorageMove | undefined =
-    phase === null ? undefined : { id, phase, since: '2026-01-01T00:00:00Z', by, from, to };
+    phase === null
+      ? undefined
+      : { id, phase, since: '2026-01-01T00:00:00Z', by, from, to, compareWithin: '30m' };
   storages = [declare('Storage', 'home', { ...place(at), mountpoint: at, ...(move ? { move } : {}) })];
   mover.look();
 }

@@ -66,7 +66,10 @@ async function allReady(): Promise<void> {
 
 async function move(to: StoragePlace, by: string): Promise<EventLine> {
   const { api } = lab();
-  const { move: begun } = await api.call('storageMove', { params: { name: 'home' }, body: { to, by } });
+  const { move: begun } = await api.call('storageMove', {
+    params: { name: 'home' },
+    body: { to, by, compareWithin: '30m' },
+  });
   const ended = async () => {
     const { items } = await api.call('events', { query: { type: 'storage', limit: 100 } });
     return items.find(

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Mount } from '../../../manager/storage/facts.ts';
-import { DEADLINES, GRACE_MS, type MoveFacts, nextOf, takenBack } from '../../../manager/storage/phases.ts';
+import { deadlineOf, GRACE_MS, type MoveFacts, nextOf, takenBack } from '../../../manager/storage/phases.ts';
 import type { StorageReport } from '../../../protocol/messages.ts';
 import { type MovePhase, movePhases, type StorageSpec } from '../../../protocol/resources/storage.ts';
 
@@ -13,7 +13,7 @@ const START = Date.parse('2026-01-01T00:00:00Z');
 const spec = (phase: MovePhase = 'copy'): StorageSpec => ({
   ...(phase === 'switch' ? to : from),
   ...{ mountpoint: '/home', options: {}, quotas: {} },
-  move: { id: 'm1', phase, since: new Date(START).toISOString(), by: 'web1', from, to },
+  move: { id: 'm1', phase, since: new Date(START).toISOString(), by: 'web1', from, to, compareWithin: '30m' },
 });
 const mount = (node: string, state: Mount['state'] = 'ready'): Mount => ({
   ...{ node, state },
@@ -32,6 +32,8 @@ const said = (phase: MovePhase, more: Partial<StorageReport> = {}): StorageRepor
   ...{ pass: 0, seconds: 0, files: 0, bytes: 0, left: 0 },
   ...more,
 });
+/** After so many milliseconds a phase is taken back. */
+const allowed = (phase: MovePhase) => deadlineOf({ phase, compareWithin: '30m' });
 const facts = (more: Partial<MoveFacts> = {}): MoveFacts => ({
   ...{ mounts: [mount('web1'), mount('web2')], unfenced: null, report: undefined, now: START, watched: 0 },
   ...more,
@@ -78,22 +80,32 @@ describe('[3.7] a move of a storage', () => {
 
   it('is taken back when a phase outlasts its deadline, and tells which node it waited for', () => {
     const mounts = [mount('web1'), mount('web2', 'waiting')];
-    const late = { mounts, now: START + DEADLINES.switch + 1, watched: GRACE_MS + 1 };
+    const late = { mounts, now: START + allowed('switch') + 1, watched: GRACE_MS + 1 };
     expect(next('switch', late)).toBe('storage.reverted none old');
     const found = nextOf('home', spec('switch'), facts(late));
     expect('step' in found && found.step.tells.message).toContain('web2 is waiting');
   });
 
+  it('compares for as long as whoever began it has given it', () => {
+    const waited = (ms: number) => ({ now: START + ms, watched: ms });
+    expect(next('compare', waited(30 * 60_000))).toMatch(/^waits/);
+    expect(next('compare', waited(30 * 60_000 + 1))).toBe('storage.reverted none old');
+    const given = spec('compare');
+    const move = { ...(given.move as NonNullable<StorageSpec['move']>), compareWithin: '4h' };
+    const found = nextOf('home', { ...given, move }, facts(waited(3 * 3_600_000)));
+    expect('waits' in found).toBe(true);
+  });
+
   it('hears everybody first where the manager was away over the deadline', () => {
     const mounts = [mount('web1', 'away'), mount('web2', 'away')];
-    const late = { mounts, now: START + 10 * DEADLINES.switch, watched: 0 };
+    const late = { mounts, now: START + 10 * allowed('switch'), watched: 0 };
     expect(next('switch', late)).toMatch(/^waits/);
     expect(next('switch', { ...late, mounts: facts().mounts })).toBe('storage.moved none new');
   });
 
   it('is taken back by its own measure where the wall clock was set back', () => {
     const mounts = [mount('web1', 'waiting')];
-    const odd = { mounts, now: START - 1e9, watched: DEADLINES.freeze + 1 };
+    const odd = { mounts, now: START - 1e9, watched: allowed('freeze') + 1 };
     expect(next('freeze', odd)).toBe('storage.reverted none old');
   });
 
@@ -179,7 +191,7 @@ describe('[3.7] whatever nodes, mover and manager do', () => {
           );
           const given = report && said(report.phase, report as Partial<StorageReport>);
           const found = nextOf('home', spec(phase), {
-            ...{ mounts, unfenced, report: given, now: START, watched: DEADLINES[phase] + 1 },
+            ...{ mounts, unfenced, report: given, now: START, watched: allowed(phase) + 1 },
           });
           expect('step' in found).toBe(true);
         }),
