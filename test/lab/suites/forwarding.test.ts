@@ -31,15 +31,14 @@ beforeAll(async () => {
 /** Declares the service, and waits until the table shows it with all members. */
 async function declare(spec: object, way: string, service = `TCP ${VIP}:80`): Promise<void> {
   await lab().apply([webService(spec)]);
-  await until(
-    'the table is as declared',
-    async () => {
-      const rows = (await tableOf(d1())).filter((row) => row.service === service);
-      return rows.length === 3 && rows.every(({ forwarding, weight }) => forwarding === way && weight > 0);
-    },
-    30_000,
-  );
+  const isSo = async () => {
+    const rows = (await tableOf(d1())).filter((row) => row.service === service);
+    return rows.length === 3 && rows.every(({ forwarding, weight }) => forwarding === way && weight > 0);
+  };
+  await until('the table is as declared', isSo, 30_000);
   await lab().settled();
+  // Members follow a moment after the director, and are out of the pool until they have.
+  await until('all take visitors', isSo, 30_000);
 }
 
 /** Whether each share is within `tolerance` of what it should be. */
