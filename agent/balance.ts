@@ -182,19 +182,16 @@ export function createBalance(options: BalanceOptions): Balance {
   const decideAll = (pools: readonly Pool[], found: ServerRow[]): Decided[] => {
     const states = probes.current();
     const verdicts = verdictsOf(states);
+    const allFailures = failuresOf(states);
     return pools.map((pool) => {
       const { name } = pool.service;
       const seen = verdicts.get(name) ?? new Map<string, Verdict>();
       const memory = memories.get(name) ?? nothingKnown;
       const inputs = { ...pool, heard: saidOf(name), probes: seen, actual: actualOf(pool, found), memory };
       const time = { now: clock.now(), tick: clock.monotonic() };
-      const failures = failuresOf(states.filter(({ unit }) => unit === name));
-      return {
-        ...pool,
-        seen,
-        failures,
-        ...decidePool({ ...inputs, ...time, ...(decide ? { decide } : {}) }),
-      };
+      const failures = allFailures.get(name) ?? new Map<string, string>();
+      const decided = decidePool({ ...inputs, ...time, ...(decide ? { decide } : {}) });
+      return { ...pool, seen, failures, ...decided };
     });
   };
   const offer = ({ service }: Pool, members: PoolReportBody['members'], fallback: boolean) => {
@@ -257,14 +254,17 @@ function verdictsOf(states: ReturnType<MemberProbes['current']>): Map<string, Ma
   return found;
 }
 
-/** How the probes of one service fail, by node. */
-function failuresOf(states: ReturnType<MemberProbes['current']>): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const { check, state, detail } of states) {
+/** How those fail that do: by service, then by node. */
+function failuresOf(states: ReturnType<MemberProbes['current']>): Map<string, Map<string, string>> {
+  const found = new Map<string, Map<string, string>>();
+  for (const { unit, check, state, detail } of states) {
     if (state !== 'down') continue;
+    const nodes = found.get(unit) ?? new Map<string, string>();
     const node = memberOf(check);
+    const before = nodes.get(node);
     const text = `port ${check.slice(node.length + 1)}: ${detail}`;
-    found.set(node, [found.get(node) ?? [], text].flat().join(', '));
+    nodes.set(node, before === undefined ? text : `${before}, ${text}`);
+    found.set(unit, nodes);
   }
   return found;
 }
