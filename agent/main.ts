@@ -1,16 +1,20 @@
 /** The agent's process: arguments in, exit code out. */
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../common/clock.ts';
 import { runUntilSignal } from '../common/lifecycle.ts';
 import { createLog } from '../common/log.ts';
+import { createServiceManager } from '../common/service-manager.ts';
+import { milliseconds } from '../common/units.ts';
 import { VERSION } from '../common/version.ts';
 import { EvenkeelError, messageOf } from '../protocol/errors.ts';
 import { startAgent } from './agent.ts';
 import { readConfig, writeConfig } from './config.ts';
 import { factsOf } from './facts.ts';
-import { join as joinCluster, parseJoinString } from './identity.ts';
+import { confirm } from './identity/confirm.ts';
+import { patiently } from './identity/patience.ts';
+import { join as joinCluster, ownKey, parseJoinString } from './identity.ts';
 
 interface JoinOptions {
   name: string;
@@ -18,6 +22,8 @@ interface JoinOptions {
   state: string;
   run: string;
   log: string;
+  wait: number;
+  yes: boolean;
 }
 
 const program = new Command('evenkeel-agent').version(VERSION).description('The agent of one box');
@@ -31,15 +37,14 @@ program
   .option('--state <folder>', 'where the agent keeps its identity and its trees', '/var/lib/evenkeel')
   .option('--run <folder>', 'sockets and pid files', '/run/evenkeel')
   .option('--log <folder>', 'logs of the daemons', '/var/log/evenkeel')
-  .action(async (string: string, { name, address, state, run, log }: JoinOptions) => {
-    const { fingerprint } = parseJoinString(string);
-    process.stdout.write(`the manager's authority is ${fingerprint}\n`);
-    const paths = { state, run, log };
-    await writeConfig(state, { address, paths });
-    const facts = await factsOf({ address, paths });
-    const { node } = await joinCluster(string, { name, facts, folder: join(state, 'identity') });
-    process.stdout.write(`this box is now node ${node}\n`);
-  });
+  .option(
+    '--wait <duration>',
+    'how long to wait for an operator who has to accept the box',
+    duration,
+    600_000,
+  )
+  .option('--yes', 'the fingerprint of the manager is the right one: do not ask', false)
+  .action(joinBox);
 
 program
   .command('run')
@@ -48,8 +53,30 @@ program
   .action(async ({ state }: { state: string }) => {
     const config = await readConfig(state);
     const log = createLog('agent', config.logLevel);
-    await runUntilSignal(await startAgent({ config, clock: systemClock, log }), log);
+    const service = createServiceManager(process.env, { clock: systemClock, log });
+    await runUntilSignal(await startAgent({ config, clock: systemClock, log }), { log, service });
   });
+
+async function joinBox(string: string, options: JoinOptions): Promise<void> {
+  const { name, address, state, run, log, wait, yes } = options;
+  const say = (line: string) => process.stdout.write(`${line}\n`);
+  const folder = join(state, 'identity');
+  const invitation = parseJoinString(string);
+  const key = await ownKey(folder);
+  const manager = { at: `${invitation.address}:${invitation.port}`, fingerprint: invitation.fingerprint };
+  await confirm({ name, manager, key }, yes, { input: process.stdin, output: process.stdout });
+  const paths = { state, run, log };
+  await writeConfig(state, { address, paths });
+  const facts = await factsOf({ address, paths });
+  const ask = () => joinCluster(string, { name, facts, folder });
+  const { node } = await patiently(ask, { wait, say, clock: systemClock });
+  say(`this box is now node ${node}`);
+}
+
+function duration(text: string): number {
+  if (/^[0-9]{1,4}(?:s|m|h)$/.test(text)) return milliseconds(text);
+  throw new InvalidArgumentError('use a whole number and s, m or h, such as 10m; 0s does not wait');
+}
 
 /** Every failure ends here: one line for people, all problems below it. */
 program.parseAsync().catch((err: unknown) => {

@@ -2,6 +2,7 @@
 import { messageOf } from '../protocol/errors.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import type { ServiceManager } from './service-manager.ts';
 
 export interface Part {
   name: string;
@@ -46,8 +47,12 @@ export async function startAll(
   return { stop };
 }
 
-/** Runs until SIGTERM or SIGINT; the second signal exits at once. */
-export async function runUntilSignal(running: Running, log: Log): Promise<void> {
+/** Says that it serves, and runs until SIGTERM or SIGINT; the second signal exits at once. */
+export async function runUntilSignal(
+  running: Running,
+  { log, service }: { log: Log; service: ServiceManager },
+): Promise<void> {
+  const leave = await service.ready();
   await new Promise<void>((resolve) => {
     let first = true;
     const onSignal = (signal: NodeJS.Signals) => {
@@ -59,5 +64,6 @@ export async function runUntilSignal(running: Running, log: Log): Promise<void> 
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
   });
+  await leave();
   await running.stop();
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { systemClock } from '../common/clock.ts';
 import { runUntilSignal } from '../common/lifecycle.ts';
 import { createLog } from '../common/log.ts';
+import { createServiceManager } from '../common/service-manager.ts';
 import { VERSION } from '../common/version.ts';
 import { EvenkeelError, messageOf } from '../protocol/errors.ts';
 import { readConfig } from './config.ts';
@@ -43,7 +44,8 @@ program
   .action(async ({ data }: { data: string }) => {
     const config = await readConfig(data);
     const log = createLog('manager', config.logLevel);
-    await runUntilSignal(await startManager({ data, config, clock: systemClock, log }), log);
+    const service = createServiceManager(process.env, { clock: systemClock, log });
+    await runUntilSignal(await startManager({ data, config, clock: systemClock, log }), { log, service });
   });
 
 program

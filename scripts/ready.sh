@@ -42,6 +42,7 @@ find_missing_packages() {
   need mosquitto_pub mosquitto-clients
   need curl curl
   need openssl openssl
+  need systemd-notify systemd
   need vsftpd vsftpd
   need dnsmasq dnsmasq-base
   need_file /usr/lib/dovecot/imap-login dovecot-imapd
