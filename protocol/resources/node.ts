@@ -46,6 +46,12 @@ export const NodeSpec = Strict({
       description: 'Where the agent keeps its trees, sockets and logs; reported by the box when it joins',
     },
   ),
+  system: Type.Optional(
+    Strict(
+      { os: Type.String({ maxLength: 100 }), arch: Type.String({ maxLength: 40 }) },
+      { description: 'Its operating system and processor; reported by the box when it joins' },
+    ),
+  ),
   identity: Type.Optional(
     Strict({ key: Sha256, joined: Moment }, { description: 'SHA-256 of the public key that it joined with' }),
   ),

@@ -35,7 +35,7 @@ function putOf(resource: Resource, where: string, view: View): Edit {
 
 /** Fields that a box or a verb has written. A document that is silent about them leaves them as they are. */
 const saidElsewhere: Partial<Record<Kind, readonly string[]>> = {
-  Node: ['roles', 'parameters', 'identity', 'paths', 'hold', 'drain', 'maintenance'],
+  Node: ['roles', 'parameters', 'identity', 'paths', 'system', 'hold', 'drain', 'maintenance'],
   Storage: ['move'],
 };
 
