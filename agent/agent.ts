@@ -6,13 +6,14 @@ import { takeLock } from '../common/lock.ts';
 import type { Log } from '../common/log.ts';
 import { VERSION } from '../common/version.ts';
 import { EvenkeelError } from '../protocol/errors.ts';
-import type { Answer, Ask } from '../protocol/messages.ts';
+import type { Answer, Ask, Incarnation } from '../protocol/messages.ts';
 import type { Config } from './config.ts';
 import { createUnits, type Units } from './converge/units.ts';
 import { createSweep } from './drift/sweep.ts';
 import { createWatch } from './drift/watch.ts';
 import { createExecutables } from './drivers/executables.ts';
 import { createRun } from './drivers/run.ts';
+import { incarnationOf } from './identity/box.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { createKernel } from './kernel/kernel.ts';
 import { createLink, type LinkHandlers } from './link/link.ts';
@@ -38,9 +39,11 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
   const unlock = await takeLock('agent', state);
   if (!unlock) throw new EvenkeelError('already-exists', `another agent runs with ${state}`);
   const identity = await openIdentity({ folder: join(state, 'identity'), clock, log });
+  const incarnation = await incarnationOf();
   const { desired, checks, units, speaker, director, expected, mover, link } = wire({
     config,
     identity,
+    incarnation,
     clock,
     log,
   });
@@ -72,8 +75,13 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
   );
 }
 
-function wire({ config, identity, clock, log }: AgentOptions & { identity: Identity }) {
-  const { node } = identity;
+interface WhoItIs {
+  identity: Identity;
+  incarnation: Incarnation;
+}
+
+function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
+  const { node, cluster } = who.identity;
   const { state, run } = config.paths;
   const desired = createDesired({ folder: state, log });
   const executables = createExecutables(config.executables);
@@ -109,11 +117,11 @@ function wire({ config, identity, clock, log }: AgentOptions & { identity: Ident
     },
   };
   const beat = () => ({ ok: isWell(units) });
-  const link = createLink({ identity, desired, handlers, beat, version: VERSION, clock, log });
+  const link = createLink({ ...who, desired, handlers, beat, version: VERSION, clock, log });
   const { report, traffic: say } = link;
   const checks = createChecks({ runCheck, report, failed: (unit) => units.put(unit), clock, log });
   const mover = createMover({
-    ...{ node, cluster: identity.cluster, desired, folder: join(state, 'storage') },
+    ...{ node, cluster, desired, folder: join(state, 'storage') },
     ...{ run: execute, report, clock, log },
   });
   const missing = createMissingDirectories();

@@ -4,7 +4,7 @@ import { access, readFile } from 'node:fs/promises';
 import { join as pathOf } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { bearerOf, parseCertificate, renewalDue } from '../common/certificates.ts';
+import { bearerOf, keyFingerprint, parseCertificate, renewalDue } from '../common/certificates.ts';
 import type { Clock } from '../common/clock.ts';
 import { sha256 } from '../common/digest.ts';
 import { makeFolder, writeFileAtomic } from '../common/files.ts';
@@ -64,10 +64,12 @@ const exists = (path: string) =>
 export function parseJoinString(text: string): JoinString & { fingerprint: string } {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(text.trim(), 'base64url').toString());
-    if (isJoinString.Check(parsed))
-      return { ...parsed, fingerprint: sha256(Buffer.from(parsed.ca, 'base64')) };
+    if (isJoinString.Check(parsed)) {
+      const ca = parseCertificate(Buffer.from(parsed.ca, 'base64'));
+      return { ...parsed, fingerprint: sha256(ca.raw) };
+    }
   } catch {
-    // Not JSON: said below, in the same words as a wrong shape.
+    // No JSON, or no certificate in it: said below, in the same words as a wrong shape.
   }
   throw new EvenkeelError('invite-invalid', 'this is not a join string; copy it whole');
 }
@@ -80,21 +82,35 @@ export interface JoinRequest {
 }
 
 /**
- * Joins a cluster. The first connection is verified already, by the authority in the join string.
- * The key is kept before it is used, so that joining again after a lost answer is the same box.
- * @throws EvenkeelError already-exists when the box is a member, or what the manager refuses
+ * The fingerprint of this box's own key, which is made where there is none yet.
+ * @throws EvenkeelError already-exists when the box is a member
  */
-export async function join(joinString: string, { name, facts, folder }: JoinRequest): Promise<Membership> {
-  const invite = parseJoinString(joinString);
+export async function ownKey(folder: string): Promise<string> {
   const at = files(folder);
   if (await exists(at.certificate))
     throw new EvenkeelError('already-exists', `this box has joined already; its identity is in ${folder}`);
   await makeFolder(folder, 0o700);
+  return keyFingerprint(createPublicKey(await keptKey(at.key)));
+}
+
+/**
+ * Joins a cluster. The first connection is verified already, by the authority in the join string.
+ * The key is kept before it is used, so that joining again after a lost answer is the same box.
+ * @throws EvenkeelError already-exists when the box is a member, manager-untrusted, or what the manager refuses
+ */
+export async function join(joinString: string, { name, facts, folder }: JoinRequest): Promise<Membership> {
+  const invite = parseJoinString(joinString);
+  const at = files(folder);
+  await ownKey(folder);
   const key = await keptKey(at.key);
   const ca = parseCertificate(Buffer.from(invite.ca, 'base64')).toString();
   const body = { secret: invite.secret, name, csr: await requestFor(name, key), facts };
   const { host, port } = { host: invite.address, port: invite.port };
-  const answer = await request({ ...post(api.join.path, body), host, port, tls: { ca } });
+  const answer = await request({ ...post(api.join.path, body), host, port, tls: { ca } }).catch(
+    (err: unknown): never => {
+      throw distrust(err) ? untrusted(`${host}:${port}`, err) : err;
+    },
+  );
   const joined = checked(answer, isJoined);
   const membership: Membership = {
     node: joined.node,
@@ -109,6 +125,21 @@ export async function join(joinString: string, { name, facts, folder }: JoinRequ
   await writeFileAtomic(at.certificate, joined.certificate, { mode: 0o600 });
   return membership;
 }
+
+/** What TLS says of a certificate that is not by the authority, or for another address. That it has expired may be the clock. */
+const distrust = (err: unknown): boolean => {
+  const { code = '' } = ((err as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return /SELF_SIGNED|SIGNATURE|ISSUER|ALTNAME|UNTRUSTED/.test(code);
+};
+
+const untrusted = (where: string, cause: unknown) =>
+  new EvenkeelError(
+    'manager-untrusted',
+    `what answers at ${where} has no certificate by the authority in the join string: somebody stands between, ` +
+      "or the string was altered or is of another manager. Nothing was sent. Compare the fingerprint with the manager's, " +
+      'and ask for a new string: evenkeel node invite',
+    { cause },
+  );
 
 async function keptKey(path: string): Promise<string> {
   if (!(await exists(path))) await writeFileAtomic(path, await newKey(), { mode: 0o600 });

@@ -31,7 +31,8 @@ export async function startRealAgent(bench: Bench, api: Api, box: Box): Promise<
   const { name, roles, parameters } = box;
   const invite = await api.call<{ join: string }>('POST', '/api/v1/invites', { name, roles, parameters });
   const folders = ['--state', state, '--run', run, '--log', log];
-  await bundleOnce('agent', ['join', invite.join, '--name', name, '--address', box.address, ...folders]);
+  const where = ['--name', name, '--address', box.address, '--yes', ...folders];
+  await bundleOnce('agent', ['join', invite.join, ...where]);
   const agent = runBundle('agent', ['run', '--state', state], join(root, 'agent.log'));
   const stop = async () => {
     await agent.stop();

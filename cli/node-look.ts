@@ -12,6 +12,7 @@ const stateTones: Record<NodeView['state'], Tone> = {
   maintenance: 'warn',
   held: 'warn',
   unreachable: 'bad',
+  'identity-changed': 'bad',
 };
 
 export const nodeHeaders = ['NAME', 'ROLES', 'ADDRESS', 'STATE', 'HEARD', 'CONVERGED', 'NOTES'];

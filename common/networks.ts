@@ -3,10 +3,16 @@ import { BlockList, isIP } from 'node:net';
 
 export const ALL_IPV4 = '0.0.0.0/0';
 
-/** @param network an IPv4 network such as 10.0.0.0/24; an IPv4 address that is written as IPv6 counts as what it is */
+/** @param network such as 10.0.0.0/24 or 2001:db8::/32; an IPv4 address that is written as IPv6 counts as what it is */
 export function isWithin(network: string, address: string): boolean {
-  const plain = address.replace(/^::ffff:/i, '');
-  return isIP(plain) === 4 && listOf(network).check(plain);
+  // The part after % says through which card, not where.
+  const plain = address.replace(/^::ffff:/i, '').replace(/%.*$/, '');
+  const [base = '', length = ''] = network.split('/');
+  const family = isIP(base) === 6 ? 'ipv6' : 'ipv4';
+  if (isIP(plain) !== isIP(base)) return false;
+  const list = new BlockList();
+  list.addSubnet(base, Number(length), family);
+  return list.check(plain, family);
 }
 
 /** Whether two networks share an address: then one of them holds the other. */
@@ -21,10 +27,3 @@ export function isBase(network: string): boolean {
 }
 
 const baseOf = (network: string): string => network.split('/')[0] ?? '';
-
-function listOf(network: string): BlockList {
-  const [base = '', length = ''] = network.split('/');
-  const list = new BlockList();
-  list.addSubnet(base, Number(length));
-  return list;
-}

@@ -1,86 +1,36 @@
-/** How a box becomes a node: one-time join strings, and the way back for a node whose certificate has expired. */
-import { randomBytes, timingSafeEqual, verify, type X509Certificate } from 'node:crypto';
+/** How a box becomes a node: one-time join strings, an operator's word where it is needed, and the way back for a node whose certificate has expired. */
+import { verify, type X509Certificate } from 'node:crypto';
 import { bearerOf, parseCertificate } from '../common/certificates.ts';
-import { type Clock, moment } from '../common/clock.ts';
-import { sha256 } from '../common/digest.ts';
-import type { Log } from '../common/log.ts';
+import { moment } from '../common/clock.ts';
+import { readable } from '../common/fingerprint.ts';
 import type { AnswerOf, BodyOf } from '../protocol/endpoints.ts';
 import { type ErrorCode, EvenkeelError } from '../protocol/errors.ts';
-import type { JoinString } from '../protocol/messages.ts';
-import { parseResource, type ResourceOf } from '../protocol/resource.ts';
-import type { NodeSpec } from '../protocol/resources/node.ts';
+import type { InviteView, WaitingView } from '../protocol/joining.ts';
+import { invite, inviteView, openedBy, refuseMisfit, revoke } from './join/invites.ts';
+import type { Claim, Issued, JoinOptions, JoinStore } from './join/kept.ts';
+import { nodeOf } from './join/node.ts';
+import { claimed, createQueue, inUse, type Queue } from './join/queue.ts';
 
-/** An invite as it is kept: the secret itself is nowhere. */
-export interface Invite {
-  id: string;
-  /** SHA-256 of the secret. */
-  hash: string;
-  expires: string;
-  roles: string[];
-  name?: string | undefined;
-  parameters: Record<string, unknown>;
-}
-
-/** What joining needs of the store. */
-export interface JoinStore {
-  invites: {
-    add(invite: Invite): Promise<void>;
-    /** Undefined when it is unknown, used or expired. */
-    get(id: string): Invite | undefined;
-  };
-  certificates: { add(record: Omit<Issued, 'certificate' | 'ca'> & { node: string }): Promise<void> };
-  get(kind: 'Node', name: string): Promise<{ revision: number; spec: NodeSpec } | undefined>;
-  /** What `write` would say, without writing. @throws EvenkeelError with every problem */
-  judge(request: Pick<Write, 'actor' | 'edits'>): Promise<unknown>;
-  /** Writes the Node and uses up the invite, both or neither. @throws EvenkeelError invite-invalid, stale-revision */
-  write(request: Write): Promise<unknown>;
-}
-
-interface Write {
-  actor: string;
-  edits: { op: 'put'; resource: ResourceOf<'Node'>; where: string; ifMatch: number }[];
-  invite: string;
-}
-
-/** A certificate as the authority gives it out. */
-interface Issued {
-  certificate: string;
-  ca: string;
-  serial: string;
-  key: string;
-  issued: string;
-  expires: string;
-}
-
-export interface JoinOptions {
-  store: JoinStore;
-  pki: {
-    authority(): string;
-    fingerprint(): string;
-    bundle(): string;
-    signingKey: string;
-    issueNode(node: string, csr: string, known?: string): Promise<Issued>;
-    vouchesFor(certificate: string): boolean;
-  };
-  /** The id of the cluster, and where nodes find the manager. */
-  cluster: string;
-  address: string;
-  ports: { api: number; machines: number; broker: number };
-  /** Hears of every refusal of trust: of which node, as far as it has shown that, why, and to which address. */
-  refused: (node: string | undefined, reason: EvenkeelError, from?: string) => void;
-  clock: Clock;
-  log: Log;
-}
+export type { JoinOptions, JoinStore } from './join/kept.ts';
 
 export interface Certified {
   certificate: string;
   ca: string;
 }
 
-export interface Join {
+export interface Join extends Pick<Queue, 'accept' | 'refuse' | 'trust'> {
   /** @throws EvenkeelError with every problem that the box would meet when it joins */
-  invite(wanted: BodyOf<'invite'>): Promise<AnswerOf<'invite'>>;
-  /** @throws EvenkeelError invite-invalid, identity-changed, csr-invalid, invalid-document */
+  invite(wanted: BodyOf<'invite'>, by: string): Promise<AnswerOf<'invite'>>;
+  /** Oldest first. */
+  invites(): InviteView[];
+  /** @throws EvenkeelError not-found */
+  uninvite(id: string, by: string): Promise<InviteView>;
+  /** Who waits for an operator. */
+  waiting(): WaitingView[];
+  /**
+   * @throws EvenkeelError invite-invalid, join-refused, join-waiting, identity-changed, name-in-use, identity-copied,
+   * csr-invalid, invalid-document
+   */
   join(request: BodyOf<'join'>, from?: string): Promise<AnswerOf<'join'>>;
   /** For a node that has shown its valid certificate. @throws EvenkeelError identity-changed, csr-invalid */
   renew(node: string, csr: string): Promise<Certified>;
@@ -89,10 +39,14 @@ export interface Join {
 }
 
 /** Refusals of trust. That the manager is busy or held, or a request cannot be read, says nothing of who asks. */
-const distrust = new Set<ErrorCode>(['invite-invalid', 'identity-changed', 'signature-invalid', 'forbidden']);
+const distrust = new Set<ErrorCode>([
+  ...(['invite-invalid', 'identity-changed', 'signature-invalid', 'forbidden'] as const),
+  ...(['join-refused', 'name-in-use', 'identity-copied'] as const),
+]);
 
 export function createJoin(options: JoinOptions): Join {
-  const { refused } = options;
+  const { refused, store, clock } = options;
+  const queue = createQueue(options);
   const heard = async <T>(node: string | undefined, work: Promise<T>, from?: string): Promise<T> => {
     try {
       return await work;
@@ -104,8 +58,14 @@ export function createJoin(options: JoinOptions): Join {
     }
   };
   return {
-    invite: (wanted) => invite(options, wanted),
-    join: (request, from) => heard(request.name, join(options, request), from),
+    invite: (wanted, by) => invite(options, wanted, by),
+    invites: () => store.invites.list().map((one) => inviteView(one, clock.now())),
+    uninvite: (id, by) => revoke(options, id, { by, refused: false }),
+    waiting: queue.list,
+    accept: queue.accept,
+    refuse: queue.refuse,
+    trust: queue.trust,
+    join: (request, from) => heard(request.name, join(options, queue, request, from), from),
     renew: (node, csr) => heard(node, renew(options, node, csr)),
     rejoin: async (request, from) => {
       // Until the authority vouches for it, a certificate says nothing, not even whose it is.
@@ -115,64 +75,46 @@ export function createJoin(options: JoinOptions): Join {
   };
 }
 
-async function invite(options: JoinOptions, wanted: BodyOf<'invite'>) {
-  const { store, pki, clock, address, ports } = options;
-  await tryInvite(store, wanted);
-  const [id, secret] = [randomBytes(9).toString('base64url'), randomBytes(24).toString('base64url')];
-  const expires = new Date(clock.now() + wanted.hours * 3_600_000).toISOString();
-  const { roles, name, parameters } = wanted;
-  await store.invites.add({ id, hash: sha256(secret), expires, roles, name, parameters });
-  const string: JoinString = {
-    address,
-    port: ports.api,
-    ca: pki.authority(),
-    secret: `${id}.${secret}`,
-    expires,
-  };
-  const encoded = Buffer.from(JSON.stringify(string)).toString('base64url');
-  return { join: encoded, expires, fingerprint: pki.fingerprint() };
-}
-
-const FIX = 'see what the policies of these roles declare: `evenkeel get Policy`';
-
-/** Judges the Node that the box would become: what does not fit is said to the operator now, not to the box then. */
-async function tryInvite(
-  store: JoinStore,
-  { name: wanted, roles, parameters }: BodyOf<'invite'>,
-): Promise<void> {
-  const name = wanted ?? `invited-${randomBytes(6).toString('hex')}`;
-  // A known Node keeps its own roles and parameters.
-  if (await store.get('Node', name)) return;
-  const spec = { roles, parameters, address: '192.0.2.1' };
-  const resource = nodeFrom(name, spec, 'the invite does not fit');
-  try {
-    await store.judge({ actor: 'invite', edits: [{ op: 'put', resource, where: '', ifMatch: 0 }] });
-  } catch (err) {
-    if (!(err instanceof EvenkeelError)) throw err;
-    const problems = err.problems.map(({ fix = FIX, message, ...problem }) => ({
-      ...{ ...problem, fix, path: problem.path.replace(/^spec\//, '') },
-      message: wanted === undefined ? message.replaceAll(name, 'that joins') : message,
-    }));
-    const [first] = problems;
-    const detail = first === undefined ? err.message : `${first.path}: ${first.message}`;
-    throw new EvenkeelError(err.code, detail, { problems, cause: err });
-  }
-}
-
-async function join(options: JoinOptions, request: BodyOf<'join'>): Promise<AnswerOf<'join'>> {
+async function join(
+  options: JoinOptions,
+  queue: Queue,
+  { secret, name, csr, facts }: BodyOf<'join'>,
+  from: string | undefined,
+): Promise<AnswerOf<'join'>> {
   const { store, pki, cluster, ports, clock, log } = options;
-  const { name, csr, facts } = request;
-  const invite = inviteFor(store, request.secret, name, clock.now());
-  const known = await store.get('Node', name);
-  const issued = await pki.issueNode(name, csr, known?.spec.identity?.key);
-  const resource = nodeOf(name, invite, known?.spec, facts, { key: issued.key, joined: moment(clock) });
+  const invitation = openedBy(store, secret);
+  const key = await pki.keyIn(name, csr);
+  refuseMisfit(invitation, { name, key, from, now: clock.now() });
+  const known = store.view().Node.get(name);
+  const trusted = known?.spec.identity;
+  const { claim, approve } = invitation;
+  if (claim?.state === 'joined' && (claim.node !== name || trusted?.key !== key))
+    throw new EvenkeelError('invite-invalid', `this join string was used at ${claim.at} for ${claim.node}`);
+  refuseCopy(store, name, key);
+  // A second answer to the same box is no second join.
+  const identity = claim && trusted?.key === key ? trusted : { key, joined: moment(clock) };
+  const resource = nodeOf(name, invitation, known?.spec, facts, identity);
+  const box = { node: name, key, from: from ?? 'an unknown address', facts };
+  if (trusted && trusted.key !== key) {
+    await queue.keep(invitation, { ...box, state: 'identity' });
+    throw changed(options, name, { key, known: trusted.key, from });
+  }
+  if (approve && !trusted) {
+    await queue.keep(invitation, { ...box, state: 'approval' });
+    throw new EvenkeelError(
+      'join-waiting',
+      `an operator has to accept the box: evenkeel node accept ${name}`,
+    );
+  }
+  const issued = await pki.issueNode(name, csr, trusted?.key);
+  const joined: Claim = { ...box, state: 'joined', at: moment(clock) };
   await store.write({
     actor: `join:${name}`,
     edits: [{ op: 'put', resource, where: 'node', ifMatch: known?.revision ?? 0 }],
-    invite: invite.id,
+    invite: { id: invitation.id, change: (now) => claimed(now, joined) },
   });
   await record(store, name, issued);
-  log.info({ node: name, key: issued.key }, 'node joined');
+  log.info({ node: name, key }, 'node joined');
   return {
     node: name,
     certificate: issued.certificate,
@@ -183,45 +125,36 @@ async function join(options: JoinOptions, request: BodyOf<'join'>): Promise<Answ
   };
 }
 
-/** The invite that a secret opens. What is wrong with it is not told apart to the one who asks. */
-function inviteFor(store: JoinStore, secret: string, name: string, now: number): Invite {
-  const [id = '', rest = ''] = secret.split('.');
-  const invite = store.invites.get(id);
-  const given = Buffer.from(sha256(rest), 'hex');
-  if (
-    !invite ||
-    !timingSafeEqual(Buffer.from(invite.hash, 'hex'), given) ||
-    Date.parse(invite.expires) <= now
-  )
-    throw new EvenkeelError('invite-invalid', 'this join string opens nothing, or no longer');
-  if (invite.name !== undefined && invite.name !== name)
-    throw new EvenkeelError('invite-invalid', `this join string is for another name than ${name}`);
-  return invite;
+/** A disk that was copied brings the key of the box that it was copied from. @throws EvenkeelError identity-copied */
+function refuseCopy(store: JoinStore, name: string, key: string): void {
+  for (const other of store.view().Node.values())
+    if (other.name !== name && other.spec.identity?.key === key)
+      throw new EvenkeelError(
+        'identity-copied',
+        `this box shows the key ${readable(key)} of the node ${other.name} at ${other.spec.address}: ` +
+          'remove its identity folder and join again, so that it makes a key of its own',
+      );
 }
 
-/** The Node once the box has joined: what an operator has declared stays; the box says where it keeps its files. */
-function nodeOf(
+function changed(
+  { alive }: JoinOptions,
   name: string,
-  { roles, parameters }: Invite,
-  known: NodeSpec | undefined,
-  { address, paths }: BodyOf<'join'>['facts'],
-  identity: { key: string; joined: string },
-): ResourceOf<'Node'> {
-  const spec = known ? { ...known, paths, identity } : { roles, parameters, address, paths, identity };
-  return nodeFrom(name, spec, 'what the box says of itself does not fit');
-}
-
-function nodeFrom(name: string, spec: object, refusal: string): ResourceOf<'Node'> {
-  const parsed = parseResource({ kind: 'Node', name, spec }, 'node');
-  if (parsed.ok) return parsed.resource as ResourceOf<'Node'>;
-  throw new EvenkeelError('invalid-document', refusal, parsed);
+  { key, known, from }: { key: string; known: string; from: string | undefined },
+): EvenkeelError {
+  const living = alive(name);
+  if (living !== undefined) return inUse(name, living, from);
+  return new EvenkeelError(
+    'identity-changed',
+    `node ${name} asks with the key ${key} (${readable(key)}), it joined with ${known} (${readable(known)}): ` +
+      `an operator has to trust it, evenkeel node trust ${name}`,
+  );
 }
 
 const record = (store: JoinStore, node: string, { serial, key, issued, expires }: Issued) =>
   store.certificates.add({ node, serial, key, issued, expires });
 
 async function renew({ store, pki, log }: JoinOptions, node: string, csr: string): Promise<Certified> {
-  const known = (await store.get('Node', node))?.spec.identity?.key;
+  const known = store.view().Node.get(node)?.spec.identity?.key;
   if (known === undefined) throw new EvenkeelError('forbidden', `node ${node} is unknown or was removed`);
   const issued = await pki.issueNode(node, csr, known);
   await record(store, node, issued);

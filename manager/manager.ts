@@ -9,14 +9,15 @@ import { createApi } from './api/app.ts';
 import { createAsker } from './ask.ts';
 import { createBackup } from './backup.ts';
 import { nextBoot } from './boot.ts';
-import { createBroker } from './broker/broker.ts';
+import { type Broker, createBroker } from './broker/broker.ts';
+import { createClones } from './clones.ts';
 import { type ManagerConfig, placesOf } from './config.ts';
 import { createMissed } from './desired/missed.ts';
 import { createPublisher } from './desired/publish.ts';
 import { rules } from './desired/rules.ts';
 import { createEvents } from './events.ts';
 import { createGoing } from './going.ts';
-import { createObserved } from './health/observed.ts';
+import { createObserved, type Observed } from './health/observed.ts';
 import { STANDING } from './health/told.ts';
 import { createHistory } from './history/history.ts';
 import { createJoin } from './join.ts';
@@ -26,6 +27,7 @@ import { createPeers } from './pki/peers.ts';
 import { createPki } from './pki/pki.ts';
 import { createPools, firstNumberOf, type Pools } from './pool/pools.ts';
 import { createRefusals, refusedAt } from './refusals.ts';
+import { openRelease } from './release.ts';
 import { createSchedule } from './schedule.ts';
 import { removeLeftovers } from './setup/aside.ts';
 import { createStorageMoves, type StorageMoves } from './storage/moves.ts';
@@ -41,6 +43,8 @@ export interface ManagerOptions {
   /** The folder with the store, the keys and `manager.json`. */
   data: string;
   config: ManagerConfig;
+  /** The folder of the release that it runs from; undefined for a checkout. */
+  release?: string | undefined;
   clock: Clock;
   log: Log;
 }
@@ -51,12 +55,15 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
   const core = await openCore(options);
   const fleet = wireFleet(core);
   const { store, pki, events, refusals, witness, world, history } = core;
-  const { broker, observed, missed, publisher, machines } = fleet;
+  const { broker, observed, missed, publisher, machines, clones } = fleet;
   const storage = createStorageMoves({ store, observed, emit: events.emit, clock, log });
   const pools = wirePools(core, fleet);
   const { api, external, metrics } = wirePeople(core, { ...fleet, pools, storage });
   const followed = world.follow({
-    removed: [broker.forget, async (node) => observed.forget(node), async (node) => missed.forget(node)],
+    removed: [
+      broker.forget,
+      async (node) => [observed, missed, clones].forEach((part) => void part.forget(node)),
+    ],
     changed: () => {
       pools.touch();
       external.look();
@@ -78,6 +85,7 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
       { name: 'metrics', start: async () => metrics.start() },
       { name: 'history', start: async () => history.start() },
       { name: 'keys', start: async () => pki.start() },
+      { name: 'clones', start: async () => clones.start() },
       { name: 'broker', start: broker.start },
       { name: 'observed', start: async () => observed.start(await toldBefore(core)) },
       { name: 'followers', start: async () => store.onCommit(followed) },
@@ -96,7 +104,7 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
 }
 
 /** What everything stands on: the store, the keys, and what is read from them. */
-async function openCore({ data, config, clock, log }: ManagerOptions) {
+async function openCore({ data, config, release: folder, clock, log }: ManagerOptions) {
   const places = placesOf(data);
   await removeLeftovers(data);
   const witness = await openWitness({ file: places.witness, clock, log });
@@ -104,6 +112,7 @@ async function openCore({ data, config, clock, log }: ManagerOptions) {
   const opened = await openStore({ file: places.store, rules, ...(cluster && { cluster }), clock, log });
   const pki = await createPki({ folder: places.pki, address: config.address, clock, log });
   const boot = await nextBoot(data);
+  const release = await openRelease(folder);
   const events = createEvents({ store: opened, log });
   const hold = (reason: string) => {
     events.emit({ type: 'manager.held', severity: 'error', subject: 'manager', message: reason });
@@ -127,6 +136,7 @@ async function openCore({ data, config, clock, log }: ManagerOptions) {
     held,
     pki,
     boot,
+    release,
     events,
     refusals,
     world,
@@ -158,11 +168,12 @@ function wireFleet(core: Core) {
     clock,
   });
   const observed = createObserved({ clock, emit: events.emit, headsOf: world.headsOf });
-  const join = createJoin({ store, pki, cluster, address, ports, refused: refused.join, clock, log });
+  const clones = createClones({ heard: (node) => observed.of(node)?.heardTick, emit: events.emit, clock });
   const broker = createBroker({
     listen: { address, port: ports.broker },
     tls: pki.credentials,
     peers,
+    admitBox: clones.admit,
     handlers: {
       status: (node, status) => {
         publisher.noticed(node, status);
@@ -182,6 +193,7 @@ function wireFleet(core: Core) {
     log,
   });
   const { publish, clear } = broker;
+  const join = wireJoin(core, { observed, broker });
   const publisher = createPublisher({ cluster, store, publish, clear, seal, clock, log });
   const missed = createMissed({ headsOf: world.headsOf, again: publisher.again });
   const asker = createAsker({
@@ -198,7 +210,19 @@ function wireFleet(core: Core) {
     refused: refused.handshake,
     renew: join.renew,
   });
-  return { observed, missed, join, broker, publisher, asker, machines };
+  return { observed, missed, join, clones, broker, publisher, asker, machines };
+}
+
+/** How boxes become nodes. Whoever is connected and heard is alive, and keeps its place. */
+function wireJoin(core: Core, { observed, broker }: { observed: Observed; broker: Broker }) {
+  const { config, clock, log, store, pki, events, refusals, cluster } = core;
+  const { address, ports } = config;
+  return createJoin({
+    ...{ store, pki, cluster, address, ports, clock, log },
+    ...{ emit: events.emit, refused: refusedAt(refusals).join, cut: broker.kick },
+    installer: core.release.installer,
+    alive: (node) => (observed.of(node)?.fresh ? broker.addressOf(node) : undefined),
+  });
 }
 
 type Fleet = ReturnType<typeof wireFleet>;
@@ -225,10 +249,10 @@ function wirePools(core: Core, { observed, broker, asker }: Fleet) {
 /** The side of the people: views and the API. */
 function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageMoves }) {
   const { config, clock, log, places, witness, store, held, pki, events, refusals, world, history } = core;
-  const { observed, join, broker, publisher, asker, pools, storage } = fleet;
+  const { observed, join, clones, broker, publisher, asker, pools, storage } = fleet;
   const { address, ports } = config;
   const external = createExternal({ store, pools, pki, held, emit: events.emit, clock, log });
-  const nodes = createNodeViews({ store, observed, world, clock });
+  const nodes = createNodeViews({ store, observed, world, waiting: join.waiting, clones, clock });
   const metrics = createMetrics({
     ...{ store, nodes, pools, traffic: history.live },
     ...{ refused: refusals.counts, dropped: broker.counts },
@@ -253,6 +277,7 @@ function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageM
     join,
     refused: refusals.refused,
     ask: asker.ask,
+    release: core.release,
     backup: createBackup({ store, pki: places.pki, log }),
     metrics,
     clock,

@@ -69,7 +69,8 @@ export function createRefusals({ emit, clock }: RefusalsOptions): Refusals {
     count: number,
   ) =>
     emit({
-      ...{ type: 'trust.refused', severity: 'warning', subject: node ?? who, message },
+      ...{ type: door === 'join' ? 'join.refused' : 'trust.refused', severity: 'warning' },
+      ...{ subject: node ?? who, message },
       ...(node === undefined ? {} : { node }),
       data: { door, who, count },
     });

@@ -3,7 +3,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { externalApi } from './external.ts';
 import { joinApi } from './joining.ts';
 import { UnitPlan } from './messages.ts';
-import { NodeSpec } from './resources/node.ts';
+import { releaseApi } from './release.ts';
 import { storageApi } from './storage.ts';
 import { Moment, Name, OneOf, Reason, Strict } from './values.ts';
 import {
@@ -211,19 +211,6 @@ export const api = {
     query: Strict({ force: Type.Boolean({ default: false }) }),
     answer: Strict({ revision: Rev }),
   },
-  invite: {
-    method: 'POST',
-    path: '/api/v1/invites',
-    access: 'admin',
-    summary: 'Make a join string',
-    body: Strict({
-      roles: NodeSpec.properties.roles,
-      name: Type.Optional(Name),
-      parameters: NodeSpec.properties.parameters,
-      hours: Type.Integer({ minimum: 1, maximum: 720, default: 24 }),
-    }),
-    answer: Strict({ join: Type.String(), expires: Moment, fingerprint: Type.String() }),
-  },
   pools: {
     method: 'GET',
     path: '/api/v1/pools',
@@ -378,6 +365,7 @@ export const api = {
     answer: Strict({ ok: Type.Boolean(), reason: Type.Optional(Type.String()) }),
   },
   ...joinApi,
+  ...releaseApi,
 } as const satisfies Record<string, Endpoint>;
 
 export type ApiName = keyof typeof api;

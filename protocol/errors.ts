@@ -76,6 +76,13 @@ export const errors = {
   // Trust.
   'invite-invalid': row(403, 'terminal', 'The join string is wrong, used, revoked or expired'),
   'identity-changed': row(403, 'terminal', 'The key is not the one that this node joined with'),
+  'identity-copied': row(409, 'terminal', 'The key of this box is that of another one: its disk was copied'),
+  'name-in-use': row(409, 'terminal', 'Another box has this name, and lives'),
+  // No 4xx: whoever waits as told is not one who guesses.
+  'join-waiting': row(503, 'retriable', 'The box waits until an operator accepts it'),
+  'join-refused': row(403, 'terminal', 'An operator has refused this box'),
+  'manager-untrusted': row(502, 'terminal', 'What answers is not the manager that the join string names'),
+  'not-confirmed': row(400, 'terminal', 'Nobody has confirmed the fingerprint of the manager'),
   'signature-invalid': row(400, 'terminal', 'The signature does not fit the message'),
   'csr-invalid': row(400, 'terminal', 'The certificate request is not acceptable'),
   // The agent's link.

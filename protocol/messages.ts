@@ -362,6 +362,19 @@ export const Facts = Strict({
 });
 export type Facts = Static<typeof Facts>;
 
+/**
+ * Which box and which process an agent is, so that two with one key are told apart: JSON in the user name of its CONNECT.
+ * `run` is new with each process; the others name the box to people.
+ */
+export const Incarnation = Wire({
+  run: Type.String({ maxLength: 64 }),
+  boot: Type.String({ maxLength: 64 }),
+  machine: Type.String({ maxLength: 64 }),
+  /** The product uuid and the cards, as far as the box tells. */
+  hardware: Type.String({ maxLength: 300 }),
+});
+export type Incarnation = Static<typeof Incarnation>;
+
 /** What the join string carries, as base64url of its JSON. */
 export const JoinString = Strict({
   /** Cluster address and the port of the people's API, where joining lives. */
@@ -371,5 +384,7 @@ export const JoinString = Strict({
   ca: Type.String(),
   secret: Type.String(),
   expires: Moment,
+  /** Of install.sh as the manager serves it. */
+  installer: Type.Optional(Sha256),
 });
 export type JoinString = Static<typeof JoinString>;

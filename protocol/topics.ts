@@ -4,6 +4,9 @@ import { Answer, Beat, Envelope, Receipt, Report, type ScopeName, Status, Traffi
 
 export const TOPIC_ROOT = 'evenkeel/1';
 
+/** How a CONNACK says that another box has the place of this node: identifier rejected [MQTT-3.2.2-4]. */
+export const COPIED = 2;
+
 interface TopicRow {
   /** Segments below the root; `:node`, `:service` stand for one segment, `:scope` for a whole scope name. */
   pattern: string;

@@ -82,9 +82,10 @@ export const IPv4 = text(
 );
 
 const v6group = '[0-9a-f]{1,4}';
+const v6 = `(?:(?:${v6group}:){7}${v6group}|(?=[0-9a-f:]*::)(?!(?:[^:]*:){9})(?!.*::.*::)(?:${v6group}(?::${v6group}){0,6})?::(?:${v6group}(?::${v6group}){0,6})?)`;
 /** Compressed at most once, in lower case: one spelling is one address to whoever compares them. */
 export const IPv6 = text(
-  `^(?:(?:${v6group}:){7}${v6group}|(?=[0-9a-f:]*::)(?!(?:[^:]*:){9})(?!.*::.*::)(?:${v6group}(?::${v6group}){0,6})?::(?:${v6group}(?::${v6group}){0,6})?)$`,
+  `^${v6}$`,
   'An IPv6 address',
   'use lower case hexadecimal groups with colons between, such as 2001:db8::10',
   39,
@@ -92,12 +93,23 @@ export const IPv6 = text(
 
 export const Address = Type.Union([IPv4, IPv6], { description: 'An IPv4 or IPv6 address' });
 
+const v4network =
+  '(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])/(?:[12]?[0-9]|3[0-2])';
+
 /** An IPv4 network: the address of the network itself and the length of its prefix. */
 export const Network = text(
-  '^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])/(?:[12]?[0-9]|3[0-2])$',
+  `^${v4network}$`,
   'An IPv4 network',
   'use the address of the network and the length of its prefix, such as 10.0.0.0/24',
   18,
+);
+
+/** From where somebody may come. */
+export const AddressRange = text(
+  `^(?:${v4network}|${v6}/(?:[1-9]?[0-9]|1[01][0-9]|12[0-8]))$`,
+  'A range of addresses',
+  'use an address and the length of its prefix, such as 10.0.0.0/8 or 2001:db8::/32',
+  43,
 );
 
 export const Port = Type.Integer({ minimum: 1, maximum: 65535, description: 'A port' });

@@ -64,7 +64,10 @@ export const ApplyAnswer = Strict({
 });
 export type ApplyAnswer = Static<typeof ApplyAnswer>;
 
-export const nodeStates = ['pending', 'active', 'draining', 'maintenance', 'held', 'unreachable'] as const;
+export const nodeStates = [
+  ...(['pending', 'active', 'draining', 'maintenance', 'held'] as const),
+  ...(['unreachable', 'identity-changed'] as const),
+] as const;
 export const NodeView = Strict({
   name: Name,
   roles: Type.Array(Name),
@@ -210,7 +213,9 @@ export const eventTypes: readonly string[] = [
   ...['drift.repaired', 'drift.reported', 'fight'],
   ...['pool.member', 'pool.opinion', 'pool.fallback', 'pool.served', 'pool.guard'],
   ...['node.online', 'node.offline', 'node.heard', 'node.silent'],
-  ...['trust.refused', 'invite.made', 'token.made', 'token.revoked', 'backup.made'],
+  ...['trust.refused', 'join.refused', 'join.waiting', 'join.accepted', 'join.declined'],
+  ...['identity.changed', 'identity.trusted', 'identity.cloned'],
+  ...['invite.made', 'invite.revoked', 'token.made', 'token.revoked', 'backup.made'],
   ...['storage.begun', 'storage.phase', 'storage.moved', 'storage.reverted'],
   ...['manager.held', 'manager.resumed'],
   ...['webhook.failing', 'webhook.delivered'],

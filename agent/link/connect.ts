@@ -5,6 +5,8 @@ import { connect, type MqttClient } from 'mqtt';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { messageOf } from '../../protocol/errors.ts';
+import type { Incarnation } from '../../protocol/messages.ts';
+import { COPIED } from '../../protocol/topics.ts';
 import { waitBefore } from './backoff.ts';
 
 export interface Will {
@@ -17,6 +19,8 @@ export interface ConnectionOptions {
   address: string;
   port: number;
   credentials: () => { key: string; cert: string; ca: string };
+  /** Which box and process this is, for a manager that tells copies apart. */
+  incarnation?: Incarnation | undefined;
   /** What the broker says for us when we are gone without a word. */
   will: (session: string) => Will;
   /** Filters to follow, asked again at each connect and at `follow`. */
@@ -46,8 +50,14 @@ const FAREWELL_MS = 2_000;
 /** A broker that refuses a subscription may know newer roles than the node, or older ones: it is asked again. */
 const REFUSED_MS = 3_000;
 
+/** What whoever looks at the copy has to know. */
+const COPY =
+  'another box shows the key of this node and has its place: this disk was copied. It keeps what it has and is told nothing new. ' +
+  'Stop this agent, remove its identity folder, and join this box with an invitation of its own';
+
 export function createConnection(options: ConnectionOptions): Connection {
-  const { node, address, port, credentials, will, filters, onUp, onMessage, clock, log } = options;
+  const { node, address, port, credentials, incarnation, will, filters, onUp, onMessage, clock, log } =
+    options;
   const followed = new Set<string>();
   let client: MqttClient | undefined;
   let session = randomUUID();
@@ -61,6 +71,13 @@ export function createConnection(options: ConnectionOptions): Connection {
     cancel = clock.after(waitBefore(failures, Math.random()), dial);
     failures += 1;
   };
+  let isCopy = false;
+  const failed = (err: Error) => {
+    log.info({ node, err: messageOf(err) }, 'connection to the manager failed');
+    if ((err as { code?: unknown }).code !== COPIED || isCopy) return;
+    isCopy = true;
+    log.error({ node }, COPY);
+  };
   const dial = () => {
     session = randomUUID();
     followed.clear();
@@ -72,6 +89,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       port,
       ...tls,
       clientId: node,
+      ...(incarnation === undefined ? {} : { username: JSON.stringify(incarnation) }),
       protocolVersion: 4,
       clean: true,
       keepalive: KEEPALIVE_S,
@@ -84,10 +102,11 @@ export function createConnection(options: ConnectionOptions): Connection {
       will: { topic, payload: Buffer.from(payload), qos: 1, retain: true },
     });
     client = dialled;
-    dialled.on('error', (err) => log.info({ node, err: messageOf(err) }, 'connection to the manager failed'));
+    dialled.on('error', (err) => failed(err));
     dialled.on('connect', () => {
       (dialled.stream as Partial<Socket>).setNoDelay?.(true);
       failures = 0;
+      isCopy = false;
       log.info({ node, session }, 'connected to the manager');
       follow();
       onUp();

@@ -3,7 +3,15 @@ import type { KeyObject } from 'node:crypto';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { messageOf } from '../../protocol/errors.ts';
-import type { Answer, Ask, Lease, PoolState, Receipt, ScopeName } from '../../protocol/messages.ts';
+import type {
+  Answer,
+  Ask,
+  Incarnation,
+  Lease,
+  PoolState,
+  Receipt,
+  ScopeName,
+} from '../../protocol/messages.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import { createAlarms } from './alarms.ts';
 import { createAsks } from './asks.ts';
@@ -43,6 +51,7 @@ export interface LinkOptions {
     signingKey: KeyObject;
     current(): { key: string; cert: string; ca: string };
   };
+  incarnation?: Incarnation;
   desired: LinkDesired;
   handlers: LinkHandlers;
   /** Whether all is well here, as each beat says. */
@@ -113,7 +122,7 @@ export function createLink(options: LinkOptions): Link {
     handlers.hello();
   };
   const connection = createConnection({
-    ...{ node, address, credentials },
+    ...{ node, address, credentials, incarnation: options.incarnation },
     port: ports.broker,
     will: voice.farewell,
     filters: presence.filters,

@@ -1,21 +1,22 @@
 /** `evenkeel node`: what an operator says of one node, and how a box becomes one. */
 import { type Command, InvalidArgumentError } from 'commander';
-import type { BodyOf } from '../../protocol/endpoints.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import type { NodeView } from '../../protocol/views.ts';
 import { Ended } from '../failure.ts';
 import { nodePage, operatorWords } from '../node-look.ts';
 import { withProgress } from '../progress.ts';
 import { type Session, sessionOf } from '../session.ts';
-import { collect } from './apply.ts';
+import { addJoining } from './node-join.ts';
 
 export function addNode(program: Command): void {
   const node = program
     .command('node')
-    .description('one node: invite, show, drain, undrain, maintenance, hold, release, retry, remove')
+    .description(
+      'one node: show, invite and trust it, drain, undrain, maintenance, hold, release, retry, remove',
+    )
     .addHelpText('after', HELP);
   addShow(node);
-  addInvite(node);
+  addJoining(node);
   addWord(
     node,
     'drain',
@@ -33,6 +34,7 @@ export function addNode(program: Command): void {
 const HELP = `
 Examples:
   evenkeel node invite --role web --name n4        prints what the new box runs
+  evenkeel node waiting                            boxes that somebody has to accept or to trust
   evenkeel node drain n1 --reason "kernel update" --for 30m
   evenkeel node undrain n1
 `;
@@ -47,45 +49,6 @@ function addShow(node: Command): void {
       const view = await session.client.call('node', { params: { name } });
       session.print(view, () => nodePage(view, session));
     });
-}
-
-interface InviteOptions {
-  role: string[];
-  name?: string;
-  parameter: [string, string | number | boolean][];
-  hours: number;
-}
-
-function addInvite(node: Command): void {
-  node
-    .command('invite')
-    .description('a join string, good for one box and once')
-    .option('--role <role>', 'what the node will do; may be repeated', collect, [])
-    .option('--name <name>', 'the only name under which it may join')
-    .option('--parameter <name=value>', 'a parameter of its policies; may be repeated', parameter, [])
-    .option('--hours <hours>', 'how long it is good', wholeHours, 24)
-    .action(async (options: InviteOptions, command: Command) => invite(options, sessionOf(command)));
-}
-
-async function invite(
-  { role, name, parameter: pairs, hours }: InviteOptions,
-  session: Session,
-): Promise<void> {
-  const body: BodyOf<'invite'> = {
-    ...{ roles: role, hours, parameters: Object.fromEntries(pairs) },
-    ...(name === undefined ? {} : { name }),
-  };
-  const answer = await session.client.call('invite', { body });
-  session.print(answer, () =>
-    [
-      'on the new box, as root:',
-      '',
-      `  evenkeel-agent join ${answer.join}${name === undefined ? '' : ` --name ${name}`}`,
-      '',
-      `good until ${answer.expires}, for one box; it shows this fingerprint of the manager:`,
-      `  ${answer.fingerprint}`,
-    ].join('\n'),
-  );
 }
 
 type Word = 'drain' | 'maintenance' | 'hold';
@@ -183,24 +146,6 @@ function addRemove(node: Command): void {
       for (const warning of warnings) session.warn(warning);
       session.print(answer, () => `Node/${name} removed; revision ${answer.revision}`);
     });
-}
-
-/** Numbers and switches are written plainly. */
-function parameter(text: string, before: InviteOptions['parameter']): InviteOptions['parameter'] {
-  const [, name, value] = /^([^=]+)=(.*)$/.exec(text) ?? [];
-  if (name === undefined || value === undefined) throw new InvalidArgumentError('use name=value');
-  const typed = /^-?\d+$/.test(value)
-    ? Number(value)
-    : value === 'true' || value === 'false'
-      ? value === 'true'
-      : value;
-  return [...before, [name, typed]];
-}
-
-function wholeHours(text: string): number {
-  const hours = Number(text);
-  if (Number.isInteger(hours) && hours >= 1 && hours <= 720) return hours;
-  throw new InvalidArgumentError('use a whole number from 1 to 720');
 }
 
 const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

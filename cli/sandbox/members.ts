@@ -45,5 +45,5 @@ const isOpen = (folder: string): boolean =>
 export const joinArguments = (member: Member, join: string, layout: Layout): string[] => {
   const { state, run, log } = layout.node(member.name);
   const folders = ['--state', state, '--run', run, '--log', log];
-  return ['join', join, '--name', member.name, '--address', member.address, ...folders];
+  return ['join', join, '--name', member.name, '--address', member.address, '--yes', ...folders];
 };

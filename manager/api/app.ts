@@ -14,9 +14,11 @@ import { adminRoutes } from './routes/admin.ts';
 import { applyRoutes } from './routes/apply.ts';
 import { eventRoutes } from './routes/events.ts';
 import { externalRoutes } from './routes/external.ts';
+import { joiningRoutes } from './routes/joining.ts';
 import { journalRoutes } from './routes/journal.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { publicRoutes } from './routes/public.ts';
+import { releaseRoutes } from './routes/release.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { storageRoutes } from './routes/storage.ts';
 
@@ -104,11 +106,13 @@ async function build(options: ApiOptions): Promise<FastifyInstance> {
     ...applyRoutes(store, changes),
     ...resourceRoutes(store, changes),
     ...nodeRoutes(options),
+    ...joiningRoutes(options),
     ...journalRoutes(options),
     ...externalRoutes(options),
     ...adminRoutes(options),
     ...storageRoutes(options),
     ...publicRoutes(options),
+    ...releaseRoutes(options),
     events: events.events,
   });
   await app.ready();

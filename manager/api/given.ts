@@ -5,6 +5,7 @@ import type { Log } from '../../common/log.ts';
 import type { AnswerOf, BodyOf, QueryOf } from '../../protocol/endpoints.ts';
 import type { EvenkeelError } from '../../protocol/errors.ts';
 import type { ExternalView, PoolMembers } from '../../protocol/external.ts';
+import type { InviteView, WaitingView } from '../../protocol/joining.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
 import type { StorageView } from '../../protocol/storage.ts';
 import type {
@@ -65,7 +66,13 @@ export interface Given {
   /** Asks the node itself. @throws EvenkeelError node-unreachable, busy */
   ask: (node: string, what: Ask['what']) => Promise<Answer>;
   join: {
-    invite(body: BodyOf<'invite'>): Promise<AnswerOf<'invite'>>;
+    invite(body: BodyOf<'invite'>, by: string): Promise<AnswerOf<'invite'>>;
+    invites(): InviteView[];
+    uninvite(id: string, by: string): Promise<InviteView>;
+    waiting(): WaitingView[];
+    accept(chosen: { name: string; fingerprint?: string | undefined; by: string }): Promise<void>;
+    refuse(chosen: { name: string; fingerprint?: string | undefined; by: string }): Promise<InviteView>;
+    trust(chosen: { name: string; fingerprint: string; by: string }): Promise<void>;
     join(body: BodyOf<'join'>, from: string): Promise<AnswerOf<'join'>>;
     rejoin(body: BodyOf<'rejoin'>, from: string): Promise<AnswerOf<'rejoin'>>;
   };
@@ -74,6 +81,12 @@ export interface Given {
   going: {
     state(): ManagerState;
     resume(options: { actor: string; allowShrink: boolean }): Promise<ManagerState>;
+  };
+  release: {
+    /** @throws EvenkeelError not-found */
+    script(): string;
+    /** @throws EvenkeelError not-found, busy */
+    bundle(): { size: number; stream: Readable };
   };
   backup: { stream(passphrase: string): Readable };
   metrics: {

@@ -2,13 +2,19 @@
 import type { X509Certificate } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { Aedes, type AedesPublishPacket, type Client, type PublishPacket } from 'aedes';
+import {
+  Aedes,
+  type AedesPublishPacket,
+  type AuthenticateHandler,
+  type Client,
+  type PublishPacket,
+} from 'aedes';
 import type { Clock } from '../../common/clock.ts';
 import { watchHandshakes } from '../../common/handshakes.ts';
 import type { Log } from '../../common/log.ts';
-import { messageOf } from '../../protocol/errors.ts';
+import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { Receipt } from '../../protocol/messages.ts';
-import { maySubscribe, type Peer, parseTopic, topicOf, topics } from '../../protocol/topics.ts';
+import { COPIED, maySubscribe, type Peer, parseTopic, topicOf, topics } from '../../protocol/topics.ts';
 import { type Accepted, type Breach, createMayReceive, judgePublish } from './authorize.ts';
 import { bound, frameBounds } from './frames.ts';
 import { createInbound, type Handlers } from './inbound.ts';
@@ -25,6 +31,8 @@ export interface BrokerOptions {
     admit(certificate: X509Certificate | undefined, from?: string, as?: string): Peer;
     current(node: string): Peer | null;
   };
+  /** Judges which box a node is, by what it shows as its user name. @throws EvenkeelError identity-copied */
+  admitBox: (node: string, shown: string | undefined, from?: string) => void;
   handlers: Handlers;
   /** Hears of the address of each box that did not get through the TLS handshake. */
   refused: (from: string) => void;
@@ -51,6 +59,8 @@ export interface Broker {
   forget(node: string): Promise<void>;
   /** Who is connected now. */
   online(): string[];
+  /** From which address a node is connected. */
+  addressOf(node: string): string | undefined;
   /** What was dropped or turned away since the start, by reason. */
   counts(): Record<Breach | 'turned-away' | 'packet' | 'connection', number>;
 }
@@ -73,12 +83,13 @@ const settings = {
 };
 
 type Packet = PublishPacket & { brokerId?: string };
+type Authenticated = Parameters<AuthenticateHandler>[3];
 
 /** Every node that one manager is built for, twice: a connection that is lost takes a while to be seen so. */
 const LIMITS = { connectMs: HANDSHAKE_MS, connections: 20_000 };
 
 export function createBroker(options: BrokerOptions): Broker {
-  const { listen, tls, peers, handlers, refused, limits = LIMITS, clock, log } = options;
+  const { listen, tls, peers, admitBox, handlers, refused, limits = LIMITS, clock, log } = options;
   const connected = new Map<string, Client>();
   const accepted = new WeakMap<object, Accepted>();
   const mayReceive = createMayReceive();
@@ -122,14 +133,16 @@ export function createBroker(options: BrokerOptions): Broker {
   };
   const inbound = createInbound({ handlers, receipt, clock, log });
 
-  const authenticate = (client: Client, done: (err: null, success: boolean) => void) => {
+  const authenticate = (client: Client, user: string | undefined, done: Authenticated) => {
     try {
       const socket = client.conn as TLSSocket;
-      peers.admit(socket.getPeerX509Certificate(), socket.remoteAddress, client.id);
+      const { node } = peers.admit(socket.getPeerX509Certificate(), socket.remoteAddress, client.id);
+      admitBox(node, user, socket.remoteAddress);
       done(null, true);
     } catch (err) {
       log.warn({ client: client.id, err: messageOf(err) }, 'connection refused');
-      done(null, false);
+      const isCopy = err instanceof EvenkeelError && err.code === 'identity-copied';
+      done(isCopy ? Object.assign(new Error(err.message), { returnCode: COPIED }) : null, false);
     }
   };
   /** An error would end the connection, and the client would come back with the same packet for ever: so a breach is led nowhere. */
@@ -175,7 +188,7 @@ export function createBroker(options: BrokerOptions): Broker {
         packet.clean = true;
         done(null, true);
       },
-      authenticate: (client, _user, _password, done) => authenticate(client, done),
+      authenticate: (client, user, _password, done) => authenticate(client, user, done),
       authorizePublish: (client, packet, done) => {
         authorizePublish(client, packet);
         done(null);
@@ -239,6 +252,7 @@ export function createBroker(options: BrokerOptions): Broker {
       await clear(topicOf.head(`node/${node}`));
     },
     online: () => [...connected.keys()],
+    addressOf: (node) => (connected.get(node)?.conn as TLSSocket | undefined)?.remoteAddress,
     counts: () => ({ ...dropped, ...cut, 'turned-away': inbound.turnedAway() }),
   };
 }

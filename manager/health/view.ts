@@ -11,6 +11,8 @@ export interface NodeViewInputs {
   heads: readonly Head[];
   /** The units that the node must have: the policies of its roles. */
   units: readonly string[];
+  /** What is wrong with who it is: alarms of the manager's own. */
+  trust?: NodeView['alarms'];
   certificateExpires: string | null;
   /** Milliseconds since the epoch. */
   now: number;
@@ -24,6 +26,7 @@ export function nodeView({
   memory,
   heads,
   units,
+  trust = [],
   certificateExpires,
   now,
 }: NodeViewInputs): NodeView {
@@ -38,7 +41,7 @@ export function nodeView({
     name,
     roles: spec.roles,
     address: spec.address,
-    state: stateOf(spec, memory, now),
+    state: stateOf(spec, memory, trust, now),
     online,
     lastSeen: memory && memory.heardAt > 0 ? new Date(memory.heardAt).toISOString() : null,
     version: memory?.status?.version ?? '',
@@ -49,7 +52,7 @@ export function nodeView({
       behind.length === 0 &&
       units.every((unit) => wellEnded.has(ended(unit))),
     behind,
-    ...saidOf(memory, units),
+    ...saidOf(memory, units, trust),
     ...(hold ? { hold: sentence(hold) } : {}),
     ...(drain ? { drain: sentence(drain) } : {}),
     ...(maintenance ? { maintenance: sentence(maintenance) } : {}),
@@ -58,10 +61,17 @@ export function nodeView({
   };
 }
 
-function stateOf(spec: NodeSpec, memory: Readonly<NodeMemory> | undefined, now: number): NodeView['state'] {
+function stateOf(
+  spec: NodeSpec,
+  memory: Readonly<NodeMemory> | undefined,
+  trust: NodeView['alarms'],
+  now: number,
+): NodeView['state'] {
   if (spec.maintenance && !isOver(spec.maintenance.until, now)) return 'maintenance';
   if (memory === undefined && spec.identity === undefined) return 'pending';
-  if (!memory?.fresh) return 'unreachable';
+  // A node that lives keeps its place, whoever else asks for it.
+  if (!memory?.fresh)
+    return trust.some(({ code }) => code === 'identity-changed') ? 'identity-changed' : 'unreachable';
   if (spec.drain) return 'draining';
   if (spec.hold && !isOver(spec.hold.until, now)) return 'held';
   return 'active';
@@ -82,6 +92,7 @@ const sentence = ({ reason, owner }: { reason: string; owner: string }): string 
 function saidOf(
   memory: Readonly<NodeMemory> | undefined,
   units: readonly string[],
+  trust: NodeView['alarms'],
 ): Pick<NodeView, 'units' | 'checks' | 'alarms'> {
   return {
     units: [...(memory?.units.values() ?? [])]
@@ -103,11 +114,12 @@ function saidOf(
       detail,
       since: at,
     })),
-    alarms: [...(memory?.alarms.values() ?? [])].map(({ code, subject, message, at }) => ({
-      code,
-      subject,
-      message,
-      since: at,
-    })),
+    alarms: [
+      ...trust,
+      ...[...(memory?.alarms.values() ?? [])].map(({ code, subject, message, at }) => ({
+        ...{ code, subject, message },
+        since: at,
+      })),
+    ],
   };
 }

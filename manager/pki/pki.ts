@@ -60,6 +60,8 @@ export interface Pki {
    * Signs a text for others, base64. Never one that is JSON as a whole: nodes would take it for a message.
    */
   sign(text: string): string;
+  /** SHA-256 of the public key of a node's request, once it is judged. @throws EvenkeelError csr-invalid */
+  keyIn(node: string, csr: string): Promise<string>;
   /**
    * Signs a node's certificate after judging its request.
    * @param known the key that the node joined with; absent when it joins
@@ -159,6 +161,7 @@ export async function createPki({
     signingKey: createPublicKey(signing).export({ type: 'spki', format: 'pem' }) as string,
     seal: (message) => seal(message, signing),
     sign: (text) => sign(null, Buffer.from(text), signing).toString('base64'),
+    keyIn: async (node, csr) => (await readRequest(csr, node)).key,
     issueNode: async (node, csr, known) => {
       const { spki, key } = await readRequest(csr, node);
       if (known !== undefined && known !== key)

@@ -18,7 +18,8 @@ export type Verdict = { result: WriteResult } | { refusal: Error };
 export interface Work {
   draft: Draft;
   entries: JournalRow[];
-  usedInvites: string[];
+  /** Ids of invites that are not what they were. */
+  invites: Set<string>;
   revision: number;
   chain: string;
   moved: Moved;
@@ -35,7 +36,7 @@ export async function judgeBatch(
   const moved = { ...state.moved };
   const draft = createDraft(state.catalogue);
   const trial = createDraft(draft);
-  const work: Work = { draft, entries: [], usedInvites: [], revision, chain, moved, shrinks: false };
+  const work: Work = { draft, entries: [], invites: new Set(), revision, chain, moved, shrinks: false };
   const at = moment(clock);
   const breathe = createBreath();
   const judge = async (prepared: Prepared): Promise<Verdict> => {
@@ -53,7 +54,7 @@ export async function judgeBatch(
         work.entries.push(entryOf(edit, work, { epoch, at, actor }));
         await breathe();
       }
-      if (invite !== undefined) work.usedInvites.push(invite);
+      if (invite !== undefined) work.invites.add(invite.id);
       work.shrinks ||= shrinks;
       return { result: { epoch, revision: work.revision, outcomes, warnings } };
     } catch (err) {

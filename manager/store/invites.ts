@@ -1,8 +1,12 @@
-/** Invites: join strings that are open. Using one up is part of the write that it pays for. */
+/** Invites: join strings and what became of them, until they expire. What becomes of one is part of the write that it pays for. */
 import type { Clock } from '../../common/clock.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Db } from './db.ts';
 import type { State } from './state.ts';
 import type { Invites } from './store.ts';
+
+/** Far more than anybody hands out in the month for which one can be good. */
+const MOST = 1000;
 
 export const createInvites = ({
   db,
@@ -14,6 +18,8 @@ export const createInvites = ({
   state: () => State;
 }): Invites => ({
   add: async (invite) => {
+    if (state().catalogue.invites.size >= MOST)
+      throw new EvenkeelError('bad-request', `there are ${MOST} invitations already; let some expire`);
     await db.transaction((queries) =>
       queries.all(
         'INSERT INTO invites (id, hash, expires, record) VALUES (?, ?, ?, ?)',
@@ -29,4 +35,5 @@ export const createInvites = ({
     const invite = state().catalogue.invites.get(id);
     return invite && Date.parse(invite.expires) > clock.now() ? invite : undefined;
   },
+  list: () => [...state().catalogue.invites.values()].sort((a, b) => (a.made < b.made ? -1 : 1)),
 });

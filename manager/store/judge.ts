@@ -7,7 +7,7 @@ import type { Breath } from './breath.ts';
 import { type Catalogue, type Draft, type Entry, hold, stubOf, tableOf } from './catalogue.ts';
 import { type Prepared, type PreparedEdit, preparedEdit } from './prepare.ts';
 import type { Moved } from './state.ts';
-import type { Outcome, WriteRequest } from './store.ts';
+import type { InviteStep, Outcome, WriteRequest } from './store.ts';
 
 /** An edit that really changes something, with the revision that it gets. */
 export interface NumberedEdit extends PreparedEdit {
@@ -50,7 +50,7 @@ export async function judgeRequest(
   refuse([
     ...conditions(below, all),
     ...rules.admit(proposal),
-    ...useInvite(trial, request.invite, now),
+    ...changeInvite(trial, request.invite, now),
     ...((request.guard ?? 'on') === 'on' ? guarded : []),
   ]);
   refuse(overtaken(request, moved));
@@ -174,11 +174,12 @@ const overtaken = ({ tried = {} }: WriteRequest, moved: Moved): Problem[] =>
       fix: 'send it again, when fewer changes are under way',
     }));
 
-/** Of two that come with the same invite in one batch, the second finds it used. */
-function useInvite(draft: Draft, id: string | undefined, now: number): Problem[] {
-  if (id === undefined) return [];
-  const invite = draft.invites.get(id);
-  draft.invites.delete(id);
-  if (invite && Date.parse(invite.expires) > now) return [];
-  return [{ code: 'invite-invalid', path: '', message: 'the invite is unknown, used or expired' }];
+/** Of two that come with the same invite in one batch, the second finds what the first has left. */
+function changeInvite(draft: Draft, step: InviteStep | undefined, now: number): Problem[] {
+  if (step === undefined) return [];
+  const invite = draft.invites.get(step.id);
+  if (!invite || Date.parse(invite.expires) <= now)
+    return [{ code: 'invite-invalid', path: '', message: 'the invitation is unknown or has expired' }];
+  draft.invites.set(step.id, step.change(invite));
+  return [];
 }

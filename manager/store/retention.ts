@@ -80,7 +80,7 @@ async function forgetDeletions(queries: Queries, scope: string, keep: number): P
 }
 
 async function forgetInvites(db: Db, { catalogue }: State, now: string): Promise<void> {
-  await db.transaction((queries) => queries.all('DELETE FROM invites WHERE used = 1 OR expires < ?', now));
+  await db.transaction((queries) => queries.all('DELETE FROM invites WHERE expires < ?', now));
   for (const { id, expires } of [...catalogue.invites.values()])
     if (expires < now) catalogue.invites.delete(id);
 }

@@ -3,6 +3,7 @@ import { keyOf } from '../../protocol/resource.ts';
 import type { Header } from './chain.ts';
 import type { Queries } from './db.ts';
 import type { Move, Scope } from './scopes.ts';
+import type { Invite } from './store.ts';
 
 export interface JournalRow extends Header {
   body: string | null;
@@ -14,7 +15,7 @@ export interface Batch {
   moves: Move[];
   scopes: Scope[];
   gone: string[];
-  usedInvites: string[];
+  invites: Invite[];
 }
 
 /** Rows that are sent to SQLite at once, so that a large batch does not need a text of its whole size. */
@@ -40,11 +41,13 @@ const statements = {
       shrink_epoch = excluded.shrink_epoch, shrink_rev = excluded.shrink_rev`,
   goneScopes: `DELETE FROM scopes WHERE scope IN (SELECT value FROM json_each(?))`,
   goneLog: `DELETE FROM scope_log WHERE scope IN (SELECT value FROM json_each(?))`,
-  invites: `UPDATE invites SET used = 1 WHERE id IN (SELECT value FROM json_each(?))`,
+  invites: `INSERT INTO invites (id, hash, expires, used, record)
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?) WHERE true
+    ON CONFLICT (id) DO UPDATE SET used = excluded.used, record = excluded.record`,
 };
 
 export async function writeBatch(queries: Queries, batch: Batch): Promise<void> {
-  const { entries, moves, scopes, gone, usedInvites } = batch;
+  const { entries, moves, scopes, gone, invites } = batch;
   const insert = async (sql: string, rows: unknown[]) => {
     for (let at = 0; at < rows.length; at += CHUNK)
       await queries.all(sql, JSON.stringify(rows.slice(at, at + CHUNK)));
@@ -64,7 +67,7 @@ export async function writeBatch(queries: Queries, batch: Batch): Promise<void> 
   await insert(statements.scopes, scopes.map(scopeRow));
   await insert(statements.goneScopes, gone);
   await insert(statements.goneLog, gone);
-  await insert(statements.invites, usedInvites);
+  await insert(statements.invites, invites.map(inviteRow));
 }
 
 const isPut = ({ op }: JournalRow) => op === 'put';
@@ -82,6 +85,12 @@ const journalRow = ({ rev, epoch, at, actor, kind, name, op, digest, chain, body
   chain,
   body,
 ];
+
+/** `used` is what a version before this one asks. */
+const inviteRow = (invite: Invite) => {
+  const { id, hash, expires, claim, revoked } = invite;
+  return [id, hash, expires, claim || revoked ? 1 : 0, JSON.stringify(invite)];
+};
 
 const logRow =
   (revisions: Map<string, number>) =>

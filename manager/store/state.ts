@@ -52,7 +52,7 @@ export const loadState = (db: Db, rules: Rules): Promise<State> =>
     const catalogue = createCatalogue();
     await loadSmall(queries, catalogue);
     await loadSites(queries, catalogue);
-    for (const invite of await openInvites(queries)) catalogue.invites.set(invite.id, invite);
+    for (const invite of await keptInvites(queries)) catalogue.invites.set(invite.id, invite);
     const meta = await loadMeta(queries);
     const tail = await queries.get<{ rev: number; chain: string }>(
       'SELECT rev, chain FROM journal ORDER BY rev DESC LIMIT 1',
@@ -113,9 +113,13 @@ async function loadSites(queries: Reads, catalogue: Catalogue): Promise<void> {
   }
 }
 
-async function openInvites(queries: Reads): Promise<Invite[]> {
-  const rows = await queries.all<{ record: string }>('SELECT record FROM invites WHERE used = 0');
-  return rows.map(({ record }) => JSON.parse(record) as Invite);
+/** An earlier version has not kept by whom one was used: such a one opens nothing. */
+async function keptInvites(queries: Reads): Promise<Invite[]> {
+  const rows = await queries.all<{ record: string }>(
+    `SELECT record FROM invites WHERE used = 0 OR record->'$.claim' IS NOT NULL OR record->'$.revoked' IS NOT NULL`,
+  );
+  const before = { by: 'an earlier version', made: '', approve: false };
+  return rows.map(({ record }) => ({ ...before, ...(JSON.parse(record) as Invite) }));
 }
 
 export interface ScopeRow extends Omit<Scope, 'shrink'> {

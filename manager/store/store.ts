@@ -1,7 +1,7 @@
 /** What the store promises: its interface and the shapes that go in and come out. */
 import type { Edit } from '../../common/rules.ts';
 import type { Stored, View } from '../../common/view.ts';
-import type { Change, ScopeName } from '../../protocol/messages.ts';
+import type { Change, Facts, ScopeName } from '../../protocol/messages.ts';
 import type { Kind } from '../../protocol/resource.ts';
 import type { AccessRole, EventLine, JournalEntry } from '../../protocol/views.ts';
 
@@ -12,8 +12,8 @@ export interface WriteRequest {
   prune?: Kind[];
   /** on: large removals and empty pools are refused. forced: carried out, and nodes may follow. exempt: for verbs of their own. */
   guard?: 'on' | 'forced' | 'exempt';
-  /** An invite that is used up by this write, both or neither. */
-  invite?: string;
+  /** What becomes of an invite with this write, both or neither. */
+  invite?: InviteStep;
   /** At which revision of each kind it was tried: it is refused with `overtaken` where one was written after that. */
   tried?: Partial<Record<Kind, number>>;
 }
@@ -117,16 +117,44 @@ export interface Invite {
   id: string;
   /** SHA-256 of the secret. */
   hash: string;
+  by: string;
+  made: string;
   expires: string;
   roles: string[];
   name?: string | undefined;
   parameters: Record<string, unknown>;
+  /** The range of addresses from which it may be used. */
+  from?: string | undefined;
+  /** An operator accepts the box before it joins. */
+  approve: boolean;
+  /** The box that has it: no other key is answered. */
+  claim?: InviteClaim | undefined;
+  revoked?: { by: string; at: string; refused: boolean } | undefined;
+}
+
+export interface InviteClaim {
+  node: string;
+  key: string;
+  from: string;
+  at: string;
+  state: 'joined' | 'approval' | 'identity';
+  facts: Facts;
+}
+
+/** A change of one invite, judged on it as it is when the write has its turn. */
+export interface InviteStep {
+  id: string;
+  /** @throws EvenkeelError: the whole write is refused */
+  change(now: Invite): Invite;
 }
 
 export interface Invites {
+  /** @throws EvenkeelError bad-request when there are too many */
   add(invite: Invite): Promise<void>;
-  /** Undefined when it is unknown, used or expired. A write uses it up: `WriteRequest.invite`. */
+  /** Undefined when it is unknown or expired. A write changes it: `WriteRequest.invite`. */
   get(id: string): Invite | undefined;
+  /** All that are kept, oldest first. */
+  list(): Invite[];
 }
 
 export interface CertificateRecord {

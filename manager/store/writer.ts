@@ -85,7 +85,7 @@ export function createWriter(options: WriterOptions): Writer {
       state(),
       { rules, clock },
     );
-    if (work.entries.length + work.usedInvites.length > 0) await carryOut(work);
+    if (work.entries.length + work.invites.size > 0) await carryOut(work);
     for (const [at, { resolve, reject }] of batch.entries()) {
       const verdict = verdicts[at] as (typeof verdicts)[number];
       if ('result' in verdict) resolve(verdict.result);
@@ -94,14 +94,15 @@ export function createWriter(options: WriterOptions): Writer {
   };
   const carryOut = async (work: Work) => {
     const now = state();
-    const { draft, entries, revision, chain, moved, usedInvites } = work;
+    const { draft, entries, revision, chain, moved } = work;
+    const invites = [...work.invites].flatMap((id) => draft.invites.get(id) ?? []);
     const selection = { before: now.selection, after: selectionAfter(draft, now.selection, rules) };
     const moves = await movesOf(now.catalogue, draft, selection, rules);
     const at = { epoch: now.epoch, rev: revision };
     const { followed } = selection.after;
     const { touched, gone } = await standAfter(now.scopes, moves, { followed, at, shrinks: work.shrinks });
     await db.transaction((queries) =>
-      writeBatch(queries, { entries, moves, scopes: [...touched.values()], gone, usedInvites }),
+      writeBatch(queries, { entries, moves, scopes: [...touched.values()], gone, invites }),
     );
     pour(draft, now.catalogue);
     Object.assign(now, { selection: selection.after, revision, chain, moved });

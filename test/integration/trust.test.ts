@@ -72,7 +72,8 @@ async function openManager(lifetime?: number, clock: ManualClock | typeof system
     refusedPeers: refused,
     box: (name: string) => pathOf(folder, name, 'identity'),
     invite: async (body: object = {}) =>
-      (await door.join.invite({ roles: [], parameters: {}, hours: 24, ...body })).join,
+      (await door.join.invite({ roles: [], parameters: {}, hours: 24, approve: false, ...body }, 'token:op'))
+        .join,
     node: async (name: string) => (await door.store.get('Node', name))?.spec,
     stop: async () => {
       await door.stop();
@@ -186,7 +187,7 @@ describe('joining', () => {
     expect(await manager.node('lb1')).toMatchObject({ ...spec, paths: facts.paths });
   });
 
-  it('[4] holds a known name with another key, with both fingerprints, and leaves the invite open', async () => {
+  it('[4] holds a known name with another key, with both fingerprints, and lets the box in under another name', async () => {
     await joinAs('web1', await manager.invite());
     const before = await manager.node('web1');
     const string = await manager.invite();
@@ -197,7 +198,7 @@ describe('joining', () => {
     });
     expect(manager.refused).toContainEqual({ node: 'web1', code: 'identity-changed' });
     expect(await manager.node('web1')).toEqual(before);
-    await joinAs('web2', string);
+    await joinAs('web2', string, manager.box('reinstalled'));
   });
 
   it('[2.8] an uninvited caller stands in the events of no node, whatever name it gives', async () => {
@@ -291,14 +292,15 @@ describe('joining', () => {
     const parts = JSON.parse(Buffer.from(await manager.invite(), 'base64url').toString());
     const redirected = { ...parts, port: (middle.address() as AddressInfo).port };
     const string = Buffer.from(JSON.stringify(redirected)).toString('base64url');
-    await expect(joinAs('web1', string)).rejects.toMatchObject({ code: 'node-unreachable' });
+    await expect(joinAs('web1', string)).rejects.toMatchObject({ code: 'manager-untrusted' });
     expect(seen).toEqual([]);
     middle.close();
     await remove();
   });
 
   it('[4] shows the fingerprint that the manager printed', async () => {
-    const { join: string, fingerprint } = await manager.join.invite({ roles: [], parameters: {}, hours: 1 });
+    const wanted = { roles: [], parameters: {}, hours: 1, approve: false };
+    const { join: string, fingerprint } = await manager.join.invite(wanted, 'token:op');
     expect(parseJoinString(string).fingerprint).toBe(fingerprint);
   });
 });

@@ -112,7 +112,7 @@ async function enter(
   copyFileSync(bundle('agent'), join(box.folder, 'agent.js'));
   const { join: invitation } = await api.call('invite', { body: { name, roles, parameters } });
   const words = (args: string[]) => commandOf('agent', '/lab/agent.js', args).join(' ');
-  await box.run(words(['join', `'${invitation}'`, '--name', name, '--address', box.address]), {
+  await box.run(words(['join', `'${invitation}'`, '--name', name, '--address', box.address, '--yes']), {
     timeout: JOIN_MS,
   });
   await box.keep('agent', `exec ${words(['run'])}`);

@@ -12,9 +12,11 @@ import { rules } from '../../manager/desired/rules.ts';
 import { createEvents } from '../../manager/events.ts';
 import { nodeView } from '../../manager/health/view.ts';
 import { createHistory } from '../../manager/history/history.ts';
+import { createJoin } from '../../manager/join.ts';
 import { createMetrics } from '../../manager/metrics.ts';
 import { createPki, initPki } from '../../manager/pki/pki.ts';
-import { createRefusals } from '../../manager/refusals.ts';
+import { createRefusals, refusedAt } from '../../manager/refusals.ts';
+import { openRelease } from '../../manager/release.ts';
 import { loadShipped } from '../../manager/shipped.ts';
 import type { Said } from '../../manager/storage/facts.ts';
 import { createStorageMoves } from '../../manager/storage/moves.ts';
@@ -29,7 +31,11 @@ const checkout = resolve(import.meta.dirname, '../..');
 export interface TestApiOptions {
   clock?: Clock;
   failuresPerMinute?: number;
+  /** The folder of a release. */
+  release?: string;
   ask?: (node: string, what: Ask['what']) => Promise<Answer>;
+  /** From which address a node speaks now. */
+  alive?: (node: string) => string | undefined;
   /** Changes how a node is seen: in truth that is what it says itself. */
   seen?: (view: NodeView) => NodeView;
   pools?: PoolView[];
@@ -68,14 +74,14 @@ export async function startTestApi(options: TestApiOptions = {}) {
     ...store.meta(),
     ports: { api: 1, machines: 1, broker: 1, fallback: 1 },
   });
-  const storage = createStorageMoves({
-    ...{ store, observed: hearing(options), emit: events.emit, clock, log },
-  });
+  const storage = createStorageMoves({ store, observed: hearing(options), emit: events.emit, clock, log });
+  const boxes = joinFor(options, { store, pki, events, refusals, clock, log });
   const api = createApi({
     ...{ storage, history, store, events, nodes, metrics, clock, log, pools: views, tls: pki.credentials },
     listen: { address: '127.0.0.1', port: 0 },
     ask: options.ask ?? (async (_, what) => ({ id: '1', what, units: [] })),
-    ...{ join: nobodyJoins, external: options.external ?? nobodyElse, refused: refusals.refused },
+    release: await openRelease(options.release),
+    ...{ join: boxes, external: options.external ?? nobodyElse, refused: refusals.refused },
     going: {
       state,
       resume: async (how) => {
@@ -113,6 +119,21 @@ export async function startTestApi(options: TestApiOptions = {}) {
     },
   };
 }
+
+/** Boxes join as they do at a manager, only that no node is ever connected. */
+const joinFor = (
+  { alive = () => undefined }: TestApiOptions,
+  given: Pick<Parameters<typeof createJoin>[0], 'store' | 'pki' | 'clock' | 'log'> & {
+    store: TestStore;
+    events: ReturnType<typeof createEvents>;
+    refusals: ReturnType<typeof createRefusals>;
+  },
+) =>
+  createJoin({
+    ...{ ...given, cluster: given.store.meta().cluster, address: '127.0.0.1', emit: given.events.emit },
+    ports: { api: 1, machines: 1, broker: 1 },
+    ...{ refused: refusedAt(given.refusals).join, alive, cut: async () => undefined },
+  });
 
 /** What nodes say is asked for again by the timer of the moves. */
 const hearing = ({ said }: TestApiOptions) => ({
@@ -170,20 +191,6 @@ const nobodyElse: ApiOptions['external'] = {
     throw new EvenkeelError('not-found', `there is no VirtualService/${service}`);
   },
   view: () => ({ signingKey: '', webhook: null }),
-};
-
-const nobodyJoins = {
-  invite: async () => ({
-    join: 'a-join-string',
-    expires: '2026-11-22T09:00:00.000Z',
-    fingerprint: 'ab'.repeat(32),
-  }),
-  join: async () => {
-    throw new Error('no box joins here');
-  },
-  rejoin: async () => {
-    throw new Error('no box joins here');
-  },
 };
 
 export const node = (name: string, roles: string[], address: string, more: object = {}) => ({

@@ -115,7 +115,8 @@ export async function startCourier(
   const { records, peers } = createRecords(heard);
   const handlers = { ...listen(heard, () => publisher), ...overrides };
   const refused = (from: string) => heard.handshakes.push(from);
-  const common = { refused, tls: pki.credentials, peers, clock: systemClock, log: quiet };
+  const admitBox = () => undefined;
+  const common = { refused, admitBox, tls: pki.credentials, peers, clock: systemClock, log: quiet };
   const doors = await createDoors(
     (port) => createBroker({ ...common, listen: { address, port }, handlers, ...(limits && { limits }) }),
     () => publisher,

@@ -8,6 +8,7 @@ import type { Pki } from '../../manager/pki/pki.ts';
 import { openStore } from '../../manager/store/open.ts';
 import { api, type BodyOf } from '../../protocol/endpoints.ts';
 import { EvenkeelError, problemDocument } from '../../protocol/errors.ts';
+import type { EventLine } from '../../protocol/views.ts';
 import { quiet } from './courier.ts';
 
 export async function startJoinDoor({
@@ -23,6 +24,11 @@ export async function startJoinDoor({
 }) {
   const store = await openStore({ file, create: true, rules, clock, log: quiet });
   const refused: { node: string | undefined; code: string }[] = [];
+  const told: string[] = [];
+  const events: Omit<EventLine, 'id' | 'at'>[] = [];
+  /** From which address each node speaks now. */
+  const living = new Map<string, string>();
+  const cut: string[] = [];
   const ports = { api: 0, machines: machinesPort, broker: 1 };
   const join = createJoin({
     store,
@@ -30,7 +36,13 @@ export async function startJoinDoor({
     cluster: store.meta().cluster,
     address: '127.0.0.1',
     ports,
-    refused: (node, { code }) => refused.push({ node, code }),
+    refused: (node, { code, message }, from) => {
+      refused.push({ node, code });
+      told.push(`${code}: ${message} (from ${from})`);
+    },
+    emit: (event) => events.push(event),
+    alive: (node) => living.get(node),
+    cut: async (node) => void cut.push(node),
     clock,
     log: quiet,
   });
@@ -44,7 +56,7 @@ export async function startJoinDoor({
     const coded = err instanceof EvenkeelError ? err : new EvenkeelError('internal', String(err));
     return reply.code(coded.status).send(problemDocument(coded));
   });
-  app.post(api.join.path, (request) => join.join(request.body as BodyOf<'join'>));
+  app.post(api.join.path, (request) => join.join(request.body as BodyOf<'join'>, request.ip));
   app.post(api.rejoin.path, (request) => join.rejoin(request.body as BodyOf<'rejoin'>));
   await app.listen({ host: '127.0.0.1', port: 0 });
   ports.api = (app.server.address() as AddressInfo).port;
@@ -54,5 +66,5 @@ export async function startJoinDoor({
     await app.close();
     await store.close();
   };
-  return { store, join, refused, ports, stop };
+  return { store, join, refused, told, events, living, cut, ports, stop };
 }

@@ -26,10 +26,9 @@ type NodeRoutes = Pick<
   | 'release'
   | 'retry'
   | 'removeNode'
-  | 'invite'
 >;
 
-export function nodeRoutes({ store, nodes, ask, join, events, clock }: Given): NodeRoutes {
+export function nodeRoutes({ store, nodes, ask, clock }: Given): NodeRoutes {
   const renderer = createRenderer();
   const viewOf = (name: string): NodeView => {
     const view = nodes.one(name);
@@ -111,15 +110,6 @@ export function nodeRoutes({ store, nodes, ask, join, events, clock }: Given): N
       const { revision, warnings } = await store.write({ actor: actorOf(caller), edits, guard });
       warn(reply, warnings);
       return { revision };
-    },
-    invite: async ({ body, caller }) => {
-      const invitation = await join.invite(body);
-      const roles = body.roles.length > 0 ? body.roles.join(', ') : 'none';
-      events.emit({
-        ...{ type: 'invite.made', severity: 'info', subject: body.name ?? 'any name' },
-        message: `${actorOf(caller)} has invited a node with the roles ${roles}, until ${invitation.expires}`,
-      });
-      return invitation;
     },
   };
 }

@@ -94,6 +94,7 @@ function wire(store: Store, pki: Pki, faults: Faults) {
     listen: { address, port: 0 },
     tls: pki.credentials,
     peers: { ...peers, current: (node) => (faults.isDeaf(node) ? null : peers.current(node)) },
+    admitBox: () => undefined,
     handlers: {
       status: (node, status) => {
         publisher.noticed(node, status);

@@ -1,6 +1,7 @@
 /** Group commit: what waits is one transaction, judged in order, and answers tell what is on disk. */
 import { expect, it } from 'vitest';
-import type { Commit, Store } from '../../../manager/store/store.ts';
+import type { Commit, Invite, Store } from '../../../manager/store/store.ts';
+import { EvenkeelError } from '../../../protocol/errors.ts';
 import { basics, deletion, node, puts, site } from './declared.ts';
 import { contents, opened, refusal, tamper } from './opened.ts';
 
@@ -192,23 +193,36 @@ it('[2.3] a listener that throws harms neither the writer nor other listeners', 
   expect(heard).toBe(1);
 });
 
-it('[2.4] an invite is used up by the write that it pays for, once, and not by one that is refused', async () => {
+it('[2.4] an invite is changed by the write that it pays for, or by none, and not by one that is refused', async () => {
   const { store, file } = await opened();
-  const invite = { id: 'one', hash: 'h', expires: '2999-01-01T00:00:00Z', roles: ['web'], parameters: {} };
+  const invite = {
+    ...{ id: 'one', hash: 'h', expires: '2999-01-01T00:00:00Z', roles: ['web'], parameters: {} },
+    ...{ by: 'op', made: '2026-11-21T09:00:00Z', approve: false },
+  };
   await store.invites.add(invite);
+  const change = (now: Invite): Invite => {
+    if (now.name !== undefined) throw new EvenkeelError('invite-invalid', `${now.name} has it`);
+    return { ...now, name: 'web1' };
+  };
   const join = (name: string, spec: object = {}) =>
-    store.write({ actor: name, edits: puts(node(name, spec)), invite: 'one' });
+    store.write({ actor: name, edits: puts(node(name, spec)), invite: { id: 'one', change } });
   await expect(join('bad', { parameters: { unknown: 1 } })).rejects.toMatchObject({
     code: 'invalid-document',
   });
   expect(store.invites.get('one')).toEqual(invite);
   const both = await Promise.allSettled([join('web1'), join('web2')]);
   expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
-  expect(both[1]).toMatchObject({ reason: { code: 'invite-invalid' } });
+  expect(both[1]).toMatchObject({ reason: { code: 'invite-invalid', message: 'web1 has it' } });
+  const revoked = { by: 'op', at: '2026-11-21T09:00:00Z', refused: false };
+  const revoke = { id: 'one', change: (now: Invite) => ({ ...now, revoked }) };
+  const { revision } = store.meta();
+  await store.write({ actor: 'op', edits: [], invite: revoke });
+  expect(store.meta().revision).toBe(revision);
   await store.close();
   const again = await opened({ file });
-  expect(again.store.invites.get('one')).toBeUndefined();
+  expect(again.store.invites.list()).toEqual([{ ...invite, name: 'web1', revoked }]);
   expect([...again.store.view().Node.keys()]).toEqual(['web1']);
+  expect((await again.store.verify()).problems).toEqual([]);
 });
 
 it('[2.3] a judgement is of one moment, whatever is committed while it is made', async () => {

@@ -168,6 +168,9 @@ it('[2.3] restore raises the epoch above any that was seen, and holds until an o
     expires: '2999-01-01T00:00:00Z',
     roles: [],
     parameters: {},
+    by: 'op',
+    made: '2026-11-21T09:00:00Z',
+    approve: false,
   });
   const copy = join(await folder(), 'copy.sqlite');
   await store.backup(copy);

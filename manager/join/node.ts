@@ -1,0 +1,25 @@
+/** The Node that a box becomes: what the invitation says, what the operator has declared, what the box says of itself. */
+import { EvenkeelError } from '../../protocol/errors.ts';
+import type { Facts } from '../../protocol/messages.ts';
+import { parseResource, type ResourceOf } from '../../protocol/resource.ts';
+import type { NodeSpec } from '../../protocol/resources/node.ts';
+import type { Invite } from './kept.ts';
+
+/** What an operator has declared stays; the box says where it keeps its files. @throws EvenkeelError invalid-document */
+export function nodeOf(
+  name: string,
+  { roles, parameters }: Pick<Invite, 'roles' | 'parameters'>,
+  known: NodeSpec | undefined,
+  { address, paths }: Facts,
+  identity: { key: string; joined: string },
+): ResourceOf<'Node'> {
+  const spec = known ? { ...known, paths, identity } : { roles, parameters, address, paths, identity };
+  return nodeFrom(name, spec, 'what the box says of itself does not fit');
+}
+
+/** @throws EvenkeelError invalid-document, with this refusal */
+export function nodeFrom(name: string, spec: object, refusal: string): ResourceOf<'Node'> {
+  const parsed = parseResource({ kind: 'Node', name, spec }, 'node');
+  if (parsed.ok) return parsed.resource as ResourceOf<'Node'>;
+  throw new EvenkeelError('invalid-document', refusal, parsed);
+}
