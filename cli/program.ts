@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { VERSION } from '../common/version.ts';
 import { addApply } from './commands/apply.ts';
 import { addBackup } from './commands/backup.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addDelete } from './commands/delete.ts';
 import { addDiff } from './commands/diff.ts';
 import { addDown } from './commands/down.ts';
@@ -77,6 +78,7 @@ export function createProgram(): Command {
     program.commandsGroup(title);
     for (const add of commands) add(program);
   }
+  addCompletion(program);
   addMisplaced(program);
   return program;
 }

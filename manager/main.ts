@@ -33,19 +33,23 @@ program
   .option('--machines-port <port>', 'mutual TLS for nodes', port, 2400)
   .option('--broker-port <port>', 'MQTT over TLS', port, 8883)
   .option('--fallback-port <port>', 'the fallback page', port, 2480)
+  .option('--token-file <file>', 'write the admin token there instead of printing it')
   .action(async (options: InitOptions) => {
-    process.stdout.write(`${JSON.stringify(await init(options, systemClock))}\n`);
+    const { token, ...rest } = await init(options, systemClock);
+    const shown = options.tokenFile === undefined ? { token, ...rest } : rest;
+    process.stdout.write(`${JSON.stringify(shown)}\n`);
   });
 
 program
   .command('run')
   .description('serve until SIGTERM')
   .requiredOption('--data <folder>', 'the folder that init made')
-  .action(async ({ data }: { data: string }) => {
+  .option('--release <folder>', 'the release that this manager belongs to, for nodes to install from')
+  .action(async ({ data, release }: { data: string; release?: string }) => {
     const config = await readConfig(data);
     const log = createLog('manager', config.logLevel);
     const service = createServiceManager(process.env, { clock: systemClock, log });
-    await runUntilSignal(await startManager({ data, config, clock: systemClock, log }), { log, service });
+    await runUntilSignal(await startManager({ data, config, release, clock: systemClock, log }), { log, service });
   });
 
 program

@@ -43,6 +43,7 @@ find_missing_packages() {
   need curl curl
   need openssl openssl
   need systemd-notify systemd
+  need groff groff-base
   need vsftpd vsftpd
   need dnsmasq dnsmasq-base
   need_file /usr/lib/dovecot/imap-login dovecot-imapd

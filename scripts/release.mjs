@@ -55,6 +55,9 @@ function layAgent(folder) {
   cpSync(join(folder, 'system', 'evenkeel'), join(folder, 'bin', 'evenkeel'));
   rmSync(join(folder, 'system', 'evenkeel'));
   chmodSync(join(folder, 'bin', 'evenkeel'), 0o755);
+  const cli = (verb) => execFileSync(process.execPath, [join(root, 'dist', 'cli.js'), verb]);
+  writeFileSync(join(folder, 'system', 'completion.bash'), cli('completion'));
+  writeFileSync(join(folder, 'system', 'evenkeel.1'), cli('manual'));
   copy('install.sh', join(folder, 'install.sh'));
   copy('LICENSE', join(folder, 'LICENSE'));
 }

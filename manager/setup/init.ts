@@ -20,6 +20,8 @@ export interface InitOptions {
   machinesPort: number;
   brokerPort: number;
   fallbackPort: number;
+  /** Where the admin token is kept instead of being shown, so that an init that is killed loses none. */
+  tokenFile?: string;
 }
 
 export interface Initialised {
@@ -48,6 +50,8 @@ export async function init(options: InitOptions, clock: Clock): Promise<Initiali
   const store = await openStore({ file: places.store, rules, create: true, clock, log });
   const token = await fill(store, options, shipped).finally(() => store.close());
   await writeFileAtomic(places.authority, pki.bundle());
+  if (options.tokenFile !== undefined)
+    await writeFileAtomic(options.tokenFile, `${token}\n`, { mode: 0o600 });
   await writeConfig(data, {
     address,
     ports: {
