@@ -471,6 +471,9 @@ read_join() {
   done
 }
 
+# As people compare it: the form of common/fingerprint.ts.
+fingerprint() { printf %s "$manager_ca" | base64 -d | sha256sum | cut -c 1-32 | sed 's/..../&-/g; s/-$//'; }
+
 # What the manager serves, verified by the authority that the join string names and by the sum that this script carries.
 fetch_release() {
   fetched=$scratch/release
@@ -538,7 +541,8 @@ install_agent() {
     [ -n "$address" ] || address=$(agent address "$join") ||
       fail "this box has no way to the manager at $manager_address" 'look at its cables, routes and firewalls'
     preflight
-    confirm "This box becomes a node of the cluster of $manager_address."
+    say "the manager's authority is $(fingerprint)"
+    confirm "This box becomes a node of the cluster of $manager_address, if \`evenkeel node invite\` showed the same."
   fi
   undo_on_failure=yes
   # shellcheck disable=SC2086 # one word a package

@@ -5,6 +5,7 @@ import type { BodyOf } from '../../protocol/endpoints.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { InviteView, WaitingView } from '../../protocol/joining.ts';
 import { Ended, UsageError } from '../failure.ts';
+import { pastedLine } from '../pasted-line.ts';
 import { type Session, sessionOf } from '../session.ts';
 import type { Cell } from '../table.ts';
 import { clockTime, relative } from '../time.ts';
@@ -58,7 +59,7 @@ async function invite(
     [
       'on the new box, as root:',
       '',
-      `  evenkeel-agent join ${answer.join}${named} --address ADDRESS`,
+      pastedLine(answer.join, name) ?? `  evenkeel-agent join ${answer.join}${named} --address ADDRESS`,
       '',
       `good until ${answer.expires}, for one box; before it is trusted the box shows this fingerprint of the manager:`,
       `  ${readable(answer.fingerprint)}`,
