@@ -173,13 +173,17 @@ export function createUnits(options: UnitsOptions): Units {
     watch.set(name, [], { differs: () => false });
     log.info({ unit: name }, 'unit removed');
   };
-  const passes = createLoop({ clock, log, work });
+  const passes = createLoop({ clock, log, work: announced(options, work) });
   const gathered = createGather({ clock, log, quiet: QUIET_MS, atMost: AT_MOST_MS, call: passes.put });
   const truce = createTruce({ put: passes.put, clock, log });
   /** Those of a pass that runs as well: dropped meanwhile, it may become active only after the list was made. */
   const everyUnit = (call: (name: string) => void) =>
     void standing.all().then(
-      (names) => new Set([...names, ...opening.keys()]).forEach(call),
+      (listed) => {
+        const names = new Set([...listed, ...opening.keys()]);
+        expectAll(options, names);
+        names.forEach(call);
+      },
       (err: unknown) => log.error({ err: messageOf(err) }, 'units were not listed'),
     );
   const isAlone = (name: string) => clock.monotonic() - (endedAt.get(name) ?? 0) > ALONE_MS;
@@ -250,6 +254,20 @@ export function createUnits(options: UnitsOptions): Units {
     },
   };
 }
+
+type Heard = Pick<UnitsOptions, 'kernel' | 'desired'>;
+
+/** The kernel knows which passes are to come. Whoever asks it for nothing is not waited for. */
+function expectAll({ kernel, desired }: Heard, names: Iterable<string>): void {
+  for (const name of names) if (desired.get('Policy', name)?.spec.kernel !== undefined) kernel.expect(name);
+}
+
+const announced =
+  <T>({ kernel }: Heard, work: (name: string) => Promise<T>) =>
+  (name: string): Promise<T> => {
+    kernel.begin(name);
+    return work(name).finally(() => kernel.over(name));
+  };
 
 function toolsOf(options: UnitsOptions): Tools {
   const { node, config, desired, executables, kernel, runChecks, hooks, clock, log } = options;

@@ -7,9 +7,11 @@ import { type Line, parseLine } from './lines.ts';
 import type { Entry, Made } from './made.ts';
 import { refuseLed } from './places.ts';
 import { type Hands, THERE, type Thing } from './thing.ts';
+import type { Turns } from './turns.ts';
 
 export interface Tools {
   made: Made;
+  turns: Turns;
   hands: Hands;
   eyes: Eyes;
   log: Log;
@@ -26,7 +28,7 @@ interface Failures {
 /** @throws EvenkeelError as Kernel.apply does */
 export async function applyLines(unit: string, lines: readonly Line[], tools: Tools): Promise<void> {
   const failures: Failures = { waiting: [], alone: new Map(), left: [] };
-  for (const line of lines) refuseRival(tools.made, unit, line);
+  await announce(tools, unit, lines);
   const isOfCustomer = ({ thing }: Line) => thing.concerns === 'customer';
   for (const batch of batchesOf(lines.filter((line) => !isOfCustomer(line)))) {
     const claimed = await claim(tools, unit, batch, failures);
@@ -50,16 +52,40 @@ function batchesOf(lines: readonly Line[]): Line[][] {
   return batches;
 }
 
+/** Says what the unit asks for, and what it is refused is not kept for it. @throws where another unit asks for another thing */
+async function announce(tools: Tools, unit: string, lines: readonly Line[]): Promise<void> {
+  const { made, turns } = tools;
+  turns.say(
+    unit,
+    lines.map(({ thing }) => thing.id),
+  );
+  if (lines.some((line) => rivalOf(tools, unit, line) !== null)) await turns.others(unit);
+  try {
+    for (const line of lines) refuseRival(tools, unit, line);
+  } catch (err) {
+    turns.say(
+      unit,
+      made.of(unit).map(({ id }) => id),
+    );
+    throw err;
+  }
+}
+
+/** Another unit that asks for another thing in the same place; one that gives it up is none. */
+function rivalOf({ made, turns }: Tools, unit: string, { text, thing }: Line): string | null {
+  const before = made.get(thing.id);
+  if (before === undefined || before.text === text || before.units.includes(unit)) return null;
+  const rival = before.units.find((one) => turns.asks(one, thing.id) !== false);
+  return rival === undefined ? null : `unit ${rival} asks for ${before.text}`;
+}
+
 /**
  * Two units that ask for two things in one place would put each other right for ever. One that shares the line may change
  * it: what is declared has changed for both, and the first to see it goes ahead.
  */
-function refuseRival(made: Made, unit: string, { text, thing }: Line): void {
-  const before = made.get(thing.id);
-  const rival = before?.units.find((one) => one !== unit);
-  if (before === undefined || rival === undefined || before.text === text || before.units.includes(unit))
-    return;
-  throw new EvenkeelError('kernel-refused', `${text}: unit ${rival} asks for ${before.text}`);
+function refuseRival(tools: Tools, unit: string, line: Line): void {
+  const rival = rivalOf(tools, unit, line);
+  if (rival !== null) throw new EvenkeelError('kernel-refused', `${line.text}: ${rival}`);
 }
 
 /**
@@ -67,17 +93,31 @@ function refuseRival(made: Made, unit: string, { text, thing }: Line): void {
  * @param known of another line about the same place
  * @returns those that may be made
  */
-async function claim(
-  { made, eyes }: Tools,
+function claim(
+  tools: Tools,
   unit: string,
   lines: readonly Line[],
   failures: Failures,
   known: (line: Line) => string | null | undefined = () => undefined,
 ): Promise<Line[]> {
+  return tools.turns.one(() => claimNow(tools, unit, lines, failures, known));
+}
+
+async function claimNow(
+  tools: Tools,
+  unit: string,
+  lines: readonly Line[],
+  failures: Failures,
+  known: (line: Line) => string | null | undefined,
+): Promise<Line[]> {
+  const { made, eyes } = tools;
+  // Another unit may have undone what was seen before.
+  eyes.forget();
   const put: Entry[] = [];
   const claimed: Line[] = [];
   const entryOf = async (line: Line): Promise<void> => {
     const { text, thing } = line;
+    refuseRival(tools, unit, line);
     const before = made.get(thing.id);
     // What was there before us, and is there no more, is ours from now on.
     const isLost = before?.former === THERE && (await thing.found(eyes)) === '';
@@ -124,15 +164,30 @@ function note({ text, thing }: Line, err: unknown, { waiting, alone }: Failures)
 
 const withLine = (text: string, words: string) => (words.startsWith(text) ? words : `${text}: ${words}`);
 
-/** What was undone already when the power went is undone once more, which does nothing. */
+/** After all who may ask for it as well have said so: nothing is gone for a moment that only changes hands. */
 async function undoGone(
-  { made, hands, eyes, log }: Tools,
+  tools: Tools,
   unit: string,
   lines: readonly Line[],
+  failures: Failures,
+): Promise<void> {
+  const { made, turns } = tools;
+  const wanted = new Set(lines.map(({ thing }) => thing.id));
+  const unwanted = () => made.of(unit).filter(({ id }) => !wanted.has(id));
+  const isLast = ({ id, units }: Entry) => units.length === 1 && turns.askers(id).length === 0;
+  if (unwanted().some(isLast)) await turns.others(unit);
+  const shared = new Set(lines.flatMap(({ thing }) => thing.shares ?? []));
+  await turns.one(() => undoNow(tools, unit, unwanted().reverse(), shared, failures));
+}
+
+/** What was undone already when the power went is undone once more, which does nothing. */
+async function undoNow(
+  { made, turns, hands, eyes, log }: Tools,
+  unit: string,
+  unwanted: readonly Entry[],
+  shared: ReadonlySet<string>,
   { left }: Failures,
 ): Promise<void> {
-  const wanted = new Set(lines.map(({ thing }) => thing.id));
-  const shared = new Set(lines.flatMap(({ thing }) => thing.shares ?? []));
   const undo = async ({ text, former }: Entry) => {
     const line = readBack(text);
     if (line === null) return log.warn({ line: text }, 'a line of an earlier version is not undone');
@@ -141,9 +196,9 @@ async function undoGone(
   };
   const put: Entry[] = [];
   const gone: string[] = [];
-  const unwanted = made.of(unit).filter(({ id }) => !wanted.has(id));
-  for (const entry of unwanted.reverse()) {
-    const units = entry.units.filter((one) => one !== unit);
+  eyes.forget();
+  for (const entry of unwanted) {
+    const units = [...new Set([...entry.units, ...turns.askers(entry.id)])].filter((one) => one !== unit);
     if (units.length > 0) put.push({ ...entry, units });
     else
       await undo(entry).then(

@@ -10,6 +10,7 @@ import { createEyes, createHands, type Slow } from './hands.ts';
 import { type Line, parseLines } from './lines.ts';
 import { type Made, openMade } from './made.ts';
 import type { ListName } from './thing.ts';
+import { createTurns } from './turns.ts';
 
 export interface Kernel {
   /** Touches nothing. @throws EvenkeelError executable-refused for what this box does not allow, kernel-refused for what it lacks */
@@ -19,6 +20,12 @@ export interface Kernel {
   differingIn(file: string): Promise<string[]>;
   /** Whether something that the unit asked for before, and not by these lines, is still there. */
   isOwing(unit: string, lines: readonly Line[]): Promise<boolean>;
+  /** A pass of the unit is to come: what others give up, and it may ask for, is not undone before it has. */
+  expect(unit: string): void;
+  /** That pass sees all that was declared when it was expected. */
+  begin(unit: string): void;
+  /** It has ended. */
+  over(unit: string): void;
   /**
    * Makes so what a unit asks for, undoes what it asked for before and does not any more, and reads all of it back.
    * @throws EvenkeelError kernel-refused with the lines that the kernel does not hold, mount-failed when all of them
@@ -55,6 +62,7 @@ export function createKernel({
   const hands = createHands({ run, clock, log });
   let opened: Promise<Made> | undefined;
   const slow: Slow = new Map();
+  const turns = createTurns(clock);
   const eyesNow = () => createEyes(run, clock, slow);
   const opening = () => {
     opened ??= openMade(folder, (message) => {
@@ -88,8 +96,11 @@ export function createKernel({
       const wanted = new Set(lines.map(({ thing }) => thing.id));
       return (await opening()).of(unit).some(({ id }) => !wanted.has(id));
     },
+    expect: turns.expect,
+    begin: turns.begin,
+    over: turns.over,
     apply: async (unit, lines) =>
-      applyLines(unit, lines, { made: await opening(), hands, eyes: eyesNow(), log }),
+      applyLines(unit, lines, { made: await opening(), turns, hands, eyes: eyesNow(), log }),
   };
 }
 

@@ -37,24 +37,27 @@ export interface Made {
 export async function openMade(folder: string, damaged: (message: string) => void): Promise<Made> {
   await removeLeftovers(folder, [NAME]);
   const file = join(folder, NAME);
-  const entries = new Map((await read(file, damaged)).map((entry) => [entry.id, entry]));
+  let entries = new Map((await read(file, damaged)).map((entry) => [entry.id, entry]));
   let queue: Promise<void> = Promise.resolve();
-  const write = (): Promise<void> => {
-    const turn = queue.then(async () => {
-      await mkdir(folder, { recursive: true });
-      await writeFileAtomic(file, `${JSON.stringify({ made: [...entries.values()] })}\n`);
-    });
-    queue = turn.catch(() => undefined);
-    return turn;
+  /** Known when it is on the disk, and not before: what is made must be undone by the next agent as well. */
+  const write = async (next: Map<string, Entry>) => {
+    await mkdir(folder, { recursive: true });
+    await writeFileAtomic(file, `${JSON.stringify({ made: [...next.values()] })}\n`);
+    entries = next;
   };
   return {
     get: (id) => entries.get(id),
     of: (unit) => [...entries.values()].filter(({ units }) => units.includes(unit)),
     change: async ({ put = [], gone = [] }) => {
       if (put.length + gone.length === 0) return;
-      for (const entry of put) entries.set(entry.id, entry);
-      for (const id of gone) entries.delete(id);
-      await write();
+      const turn = queue.then(() => {
+        const next = new Map(entries);
+        for (const entry of put) next.set(entry.id, entry);
+        for (const id of gone) next.delete(id);
+        return write(next);
+      });
+      queue = turn.catch(() => undefined);
+      await turn;
     },
   };
 }

@@ -1,0 +1,174 @@
+/** Lines that change hands between units, and a record that cannot be written: nothing is missing for a moment or left for ever. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Line, parseLines } from '../../agent/kernel/lines.ts';
+import { systemClock } from '../../common/clock.ts';
+import type { Resource } from '../../protocol/resource.ts';
+import { kernelOf, newFolder, openHome } from '../support/home.ts';
+import { until } from '../support/until.ts';
+import { declared } from '../unit/render/declared.ts';
+import { addresses, bringUp, ip, setting } from './network.ts';
+
+const VIP = '192.0.2.80/32';
+const LINE = `address ${VIP} dev lo`;
+
+let folder: string;
+beforeAll(bringUp);
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kernel-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function linesOf(...text: string[]): Line[] {
+  const { lines, problems } = parseLines(text.join('\n'));
+  expect(problems).toEqual([]);
+  return lines;
+}
+
+const recordIn = (state: string): { made: { text: string; units: string[] }[] } =>
+  JSON.parse(readFileSync(join(state, 'kernel.json'), 'utf8'));
+
+/** What the kernel itself says of addresses while a test runs, however busy the agent is. */
+async function watched(work: () => Promise<void>): Promise<string> {
+  const monitor = spawn('ip', ['-o', 'monitor', 'address'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let said = '';
+  monitor.stdout.setEncoding('utf8').on('data', (part: string) => {
+    said += part;
+  });
+  const other = '192.0.2.99/32';
+  try {
+    // It listens when it says what is done.
+    await until('it listens', async () => {
+      ip('address', 'replace', other, 'dev', 'lo');
+      ip('address', 'del', other, 'dev', 'lo');
+      return said.includes(other);
+    });
+    await work();
+    ip('address', 'replace', '192.0.2.98/32', 'dev', 'lo');
+    await until('all is heard', () => said.includes('192.0.2.98/32'));
+    ip('address', 'del', '192.0.2.98/32', 'dev', 'lo');
+    return said;
+  } finally {
+    monitor.kill();
+    await once(monitor, 'exit');
+  }
+}
+
+describe('a line that changes hands', () => {
+  it('[3.4] is neither gone nor forgotten when both units come at once, in either order', async () => {
+    for (let time = 0; time < 20; time += 1) {
+      const state = join(folder, String(time));
+      mkdirSync(state);
+      const kernel = kernelOf(state, systemClock);
+      await kernel.apply('mail', linesOf(LINE));
+      const passes = [() => kernel.apply('mail', []), () => kernel.apply('web', linesOf(LINE))];
+      if (time % 2 === 1) passes.reverse();
+      await Promise.all(passes.map((pass) => pass()));
+      expect(addresses('lo')).toContain(VIP);
+      expect(recordIn(state).made).toMatchObject([{ text: LINE, units: ['web'] }]);
+      await kernel.apply('web', []);
+      expect(addresses('lo')).not.toContain(VIP);
+    }
+  });
+
+  it('[3.4] with another value is taken over from a unit that is about to give it up, and goes back to what it was', async () => {
+    const key = 'net.ipv4.conf.lo.arp_ignore';
+    const kernel = kernelOf(folder, systemClock);
+    writeFileSync(`/proc/sys/${key.replaceAll('.', '/')}`, '0');
+    await kernel.apply('mail', linesOf(`sysctl ${key} 1`));
+    for (const unit of ['mail', 'web']) {
+      kernel.expect(unit);
+      kernel.begin(unit);
+    }
+    const web = kernel.apply('web', linesOf(`sysctl ${key} 2`));
+    await kernel.apply('mail', []);
+    await web;
+    expect(setting(key)).toBe('2');
+    expect(recordIn(folder).made).toMatchObject([{ units: ['web'] }]);
+    await kernel.apply('web', []);
+    expect(setting(key)).toBe('0');
+  });
+
+  it('[3.4] waits for a unit whose pass is on its way, and not for one whose pass ended without a word', async () => {
+    const kernel = kernelOf(folder, systemClock);
+    await kernel.apply('mail', linesOf(LINE));
+    for (const unit of ['mail', 'web', 'ftp']) {
+      kernel.expect(unit);
+      kernel.begin(unit);
+    }
+    // That of `web` began before what is expected now was declared.
+    kernel.expect('web');
+    const given = kernel.apply('mail', []);
+    kernel.over('ftp');
+    kernel.over('web');
+    await systemClock.sleep(200);
+    expect(addresses('lo')).toContain(VIP);
+    kernel.begin('web');
+    kernel.over('web');
+    await given;
+    expect(addresses('lo')).not.toContain(VIP);
+  });
+
+  it('[3.4] is there all the time when policies hand it over, whichever unit is ready first', async () => {
+    const unitOf = (name: string): Resource =>
+      declared('Policy', name, {
+        role: 'web',
+        files: [{ template: `lines/${name}.hbs`, path: 'some.kernel' }],
+        kernel: 'some.kernel',
+      });
+    const lines = (name: string, ...text: string[]): Resource =>
+      declared('Template', `lines/${name}.hbs`, {
+        syntax: 'kernel',
+        text: `# ${name} ${Math.random()}\n${text.join('\n')}\n`,
+      });
+    const home = await openHome({ folder: newFolder() });
+    try {
+      const cluster = declared('Cluster', 'cluster', { address: '127.0.0.1' });
+      await home.declare(cluster, home.node({ parameters: {} }), unitOf('a'), unitOf('b'));
+      await home.declare(lines('a', LINE), lines('b'));
+      await until('it is made', () => addresses('lo').includes(VIP));
+      const said = await watched(async () => {
+        for (const [to, from] of ['ba', 'ab', 'ba', 'ab'].map((pair) => pair.split(''))) {
+          await home.declare(lines(to as string, LINE), lines(from as string));
+          await until('it has changed hands', async () => {
+            const [entry] = recordIn(home.paths.state).made;
+            return entry?.units.join() === to;
+          });
+          await home.units().idle();
+        }
+      });
+      expect(said.split('\n').filter((line) => line.includes(VIP))).toEqual([]);
+      expect(addresses('lo')).toContain(VIP);
+    } finally {
+      await home.units().idle();
+      for (const unit of ['a', 'b']) await kernelOf(home.paths.state, systemClock).apply(unit, []);
+      await home.end();
+    }
+  });
+});
+
+it('[3.4] nothing is made while it cannot be written down, and then it is, and is known to the next agent', async () => {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'small', folder]);
+  try {
+    const kernel = kernelOf(folder, systemClock);
+    const full = join(folder, 'full');
+    expect(() => writeFileSync(full, Buffer.alloc(64 * 1024))).toThrow('ENOSPC');
+    for (const _ of [1, 2]) {
+      await expect(kernel.apply('a', linesOf(LINE))).rejects.toThrow('ENOSPC');
+      expect(addresses('lo')).not.toContain(VIP);
+    }
+    rmSync(full);
+    await kernel.apply('a', linesOf(LINE));
+    expect(statSync(join(folder, 'kernel.json')).size).toBeGreaterThan(20);
+    await kernelOf(folder, systemClock).apply('a', []);
+    expect(addresses('lo')).not.toContain(VIP);
+  } finally {
+    execFileSync('umount', [folder]);
+  }
+});
