@@ -16,11 +16,16 @@ export async function startJoinDoor({
   pki,
   machinesPort,
   clock = systemClock,
+  installer = () => undefined,
+  port = 0,
 }: {
   file: string;
   pki: Pki;
   machinesPort: number;
   clock?: Clock;
+  installer?: () => string | undefined;
+  /** The one of a door before this one, as after a restart. */
+  port?: number;
 }) {
   const store = await openStore({ file, create: true, rules, clock, log: quiet });
   const refused: { node: string | undefined; code: string }[] = [];
@@ -43,6 +48,7 @@ export async function startJoinDoor({
     emit: (event) => events.push(event),
     alive: (node) => living.get(node),
     cut: async (node) => void cut.push(node),
+    installer,
     clock,
     log: quiet,
   });
@@ -58,7 +64,7 @@ export async function startJoinDoor({
   });
   app.post(api.join.path, (request) => join.join(request.body as BodyOf<'join'>, request.ip));
   app.post(api.rejoin.path, (request) => join.rejoin(request.body as BodyOf<'rejoin'>));
-  await app.listen({ host: '127.0.0.1', port: 0 });
+  await app.listen({ host: '127.0.0.1', port });
   ports.api = (app.server.address() as AddressInfo).port;
   const stop = async () => {
     forgetRenewal();
