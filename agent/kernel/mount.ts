@@ -20,6 +20,8 @@ const TRIES = 15;
 const PAUSE_MS = 200;
 /** A mount is never stacked higher by us. */
 const MOST_LAYERS = 16;
+/** What stands is changed by what it is itself: a line of fstab about the same place would add its own options, or none. */
+const REMOUNT = ['mount', '-i', '--options-source', 'mtab', '-o'];
 /** Without it the kernel gives a second mount of the same export the times of the first, and to one that stands no others. */
 const OWN_OPTIONS = 'nosharecache';
 
@@ -73,7 +75,7 @@ async function turn(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   const how = isAlone(wanted, look) ? `remount,${word}` : `remount,bind,${word}`;
   for (let left = TRIES; ; left -= 1) {
     try {
-      return await hands.call(['mount', '-i', '-o', how, point]);
+      return await hands.call([...REMOUNT, how, point]);
     } catch (err) {
       if (left === 0 || !/busy/i.test(messageOf(err))) throw err;
       await hands.pause(PAUSE_MS);

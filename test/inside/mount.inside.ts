@@ -1,0 +1,115 @@
+/** Mounts of storages by the real kernel and tools, with a tmpfs in the place of each NFS: kernels without NFS are about. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { applyLines } from '../../agent/kernel/apply.ts';
+import { createEyes } from '../../agent/kernel/hands.ts';
+import { type Line, parseLines } from '../../agent/kernel/lines.ts';
+import { openMade } from '../../agent/kernel/made.ts';
+import type { Hands } from '../../agent/kernel/thing.ts';
+import { createTurns } from '../../agent/kernel/turns.ts';
+import { systemClock } from '../../common/clock.ts';
+import { createLog } from '../../common/log.ts';
+import { run } from './network.ts';
+
+/** What a tmpfs takes of the options; the kernel is said to show these of NFS. */
+const OF_EVERY_MOUNT = /^no(?:suid|dev|exec|atime)$/;
+const OF_NFS = 'hard,proto=tcp,timeo=50,retrans=2';
+const SOURCE = '10.0.0.1:/data/home';
+
+let folder: string;
+let point: string;
+let calls: string[][];
+let fault: (command: readonly string[]) => void;
+let warned: string[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kernel-'));
+  run('mount', '-t', 'tmpfs', 'root', folder);
+  point = join(folder, 'home');
+  mkdirSync(point);
+  calls = [];
+  warned = [];
+  fault = () => undefined;
+});
+afterEach(() => {
+  for (const { point: place } of mounted().reverse()) run('umount', '-l', place);
+  rmSync(folder, { recursive: true });
+});
+
+const table = () => readFileSync('/proc/self/mountinfo', 'utf8');
+const mounted = () =>
+  table()
+    .split('\n')
+    .map((line) => line.split(' '))
+    .map(([, , , , place = '', own = '']) => ({ point: place, own: own.split(',') }))
+    .filter((one) => `${one.point}/`.startsWith(`${folder}/`));
+const layers = () => mounted().filter((one) => one.point === point);
+const flags = () => layers().at(-1)?.own.sort().join();
+
+function inPlaceOfNfs(command: readonly string[]): readonly string[] {
+  if (command[2] !== 'nfs4') return command;
+  const at = command.indexOf('-o');
+  const options = command[at + 1]?.split(',').filter((option) => OF_EVERY_MOUNT.test(option)) ?? [];
+  return ['mount', '-t', 'tmpfs', '-o', ['rw', ...options].join(','), ...command.slice(-2)];
+}
+
+async function agent() {
+  const real = createEyes(async () => ({ status: 0, output: 'ok' }), systemClock, new Map());
+  const eyes = {
+    ...real,
+    read: (file: string) =>
+      readFileSync(file, 'utf8').replace(/- tmpfs (\d\S+) (\S+)/g, `- nfs4 $1 $2,${OF_NFS}`),
+  };
+  const hands: Hands = {
+    call: async (command) => {
+      calls.push([...command]);
+      fault(command);
+      const [path = '', ...args] = inPlaceOfNfs(command);
+      try {
+        execFileSync(path, args, { stdio: 'pipe' });
+      } finally {
+        eyes.forget();
+      }
+    },
+    write: async () => undefined,
+    pause: async () => undefined,
+    warn: (message) => void warned.push(message),
+  };
+  const log = createLog('agent', 'silent');
+  const made = await openMade(join(folder, 'state'), () => undefined);
+  const tools = { made, turns: createTurns(systemClock), hands, eyes, log };
+  return (...options: string[]) => {
+    eyes.forget();
+    return applyLines('client', linesOf(...options), tools);
+  };
+}
+
+function linesOf(...options: string[]): Line[] {
+  const { lines, problems } = parseLines(
+    `mount nfs4 ${SOURCE} ${point} ${[OF_NFS, 'noatime,nodev,nosuid', ...options].join(',')}`,
+  );
+  expect(problems).toEqual([]);
+  return lines;
+}
+
+describe('a line of fstab about the same place', () => {
+  afterEach(() => run('umount', '/etc/fstab'));
+
+  it.each(['defaults', 'defaults,usrquota'])(
+    '[3.7] with %s changes nothing when a storage becomes read-only, and when it is read-write again',
+    async (options) => {
+      writeFileSync(join(folder, 'fstab'), `/dev/sda5 ${point} ext4 ${options} 0 2\n`);
+      run('mount', '--bind', join(folder, 'fstab'), '/etc/fstab');
+      const apply = await agent();
+      await apply();
+      expect(flags()).toBe('noatime,nodev,nosuid,rw');
+      await apply('ro');
+      expect(flags()).toBe('noatime,nodev,nosuid,ro');
+      await apply();
+      expect(flags()).toBe('noatime,nodev,nosuid,rw');
+    },
+  );
+});
