@@ -44,10 +44,13 @@ export function createQueue(options: JoinOptions): Queue {
     Date.parse(one.expires) > clock.now() &&
     known(one.claim.node)?.spec.identity?.key !== one.claim.key;
   const waiting = () => store.invites.list().filter(waits);
+  /** By the node as it is now: another box may have been accepted under the name meanwhile. */
+  const whyOf = ({ claim }: Waiting): WaitingView['why'] =>
+    known(claim.node)?.spec.identity ? 'identity' : 'approval';
 
-  const chosen = ({ name, fingerprint }: Chosen, why?: Claim['state']): Waiting => {
+  const chosen = ({ name, fingerprint }: Chosen, why?: WaitingView['why']): Waiting => {
     const named = waiting().filter(
-      ({ claim }) => claim.node === name && (why ?? claim.state) === claim.state,
+      (one) => one.claim.node === name && (why === undefined || why === whyOf(one)),
     );
     if (named.length === 0)
       throw new EvenkeelError(
@@ -93,11 +96,14 @@ export function createQueue(options: JoinOptions): Queue {
         emit(news(claim, known(claim.node)?.spec.identity?.key));
     },
     list: () =>
-      waiting().map(({ id, claim, expires, roles }) => ({
-        ...{ name: claim.node, why: claim.state as WaitingView['why'], key: claim.key, from: claim.from },
-        ...{ since: claim.at, heard: heard.get(id) ?? null, expires, invite: id, facts: claim.facts },
-        ...knownOf(claim.node, roles),
-      })),
+      waiting().map((one) => {
+        const { id, claim, expires, roles } = one;
+        return {
+          ...{ name: claim.node, why: whyOf(one), key: claim.key, from: claim.from, since: claim.at },
+          ...{ heard: heard.get(id) ?? null, expires, invite: id, facts: claim.facts },
+          ...knownOf(claim.node, roles),
+        };
+      }),
     accept: async (wanted) => {
       const one = chosen(wanted, 'approval');
       await write(one, wanted.by);

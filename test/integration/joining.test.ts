@@ -256,6 +256,11 @@ describe('[4.4] a box that has to be accepted', () => {
     const key = await ownKey(box('b'));
     await door.join.accept({ name: 'web1', by: OP, fingerprint: readable(key).toUpperCase() });
     expect((await nodeOf('web1'))?.identity?.key).toBe(key);
+    expect(door.join.waiting(), 'the other one asks for a name that is taken now').toMatchObject([
+      { name: 'web1', why: 'identity', known: { key } },
+    ]);
+    expect(await refusal(door.join.accept({ name: 'web1', by: OP }))).toMatchObject({ code: 'not-found' });
+    expect((await nodeOf('web1'))?.identity?.key).toBe(key);
   });
 
   it('is one of a hundred at most: the next is told that too many wait', async () => {
