@@ -55,9 +55,20 @@ async function foundOf(wanted: Wanted, look: Look): Promise<string | null> {
   if (now.own.includes('ro') !== wanted.isReadOnly) return said;
   if (now.options.includes('ro') !== wanted.isReadOnly && isAlone(wanted, look))
     return `${said}, its file system not`;
+  if (isWrittenBelow(wanted, look)) return `${said}, over an older mount of it that takes writes`;
   if (differsIn(wanted, now).length > 0) return `${said},${now.options.join(',')}`;
   return (await isStale(wanted.point, look)) ? `${said}, which is stale` : null;
 }
+
+const layersAt = (point: string, look: Look): Mounted[] =>
+  mountsNow(look).filter((one) => one.point === point && one.type.startsWith('nfs'));
+
+/** What was open when a mount with other options went over it goes on below, where no path of ours leads. */
+const isWrittenBelow = ({ source, point, isReadOnly }: Wanted, look: Look): boolean =>
+  isReadOnly &&
+  layersAt(point, look)
+    .slice(0, -1)
+    .some((one) => one.source === source && !one.own.includes('ro') && !one.options.includes('ro'));
 
 /** Whether no other export is seen by the same file system of ours: an external server may have several on one volume. */
 function isAlone({ source, point }: Wanted, look: Look): boolean {
@@ -92,11 +103,12 @@ async function unmount(point: string, hands: Hands): Promise<void> {
   }
 }
 
-const layersAt = (point: string, look: Look): Mounted[] =>
-  mountsNow(look).filter((one) => one.point === point && one.type.startsWith('nfs'));
-
 async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   const { source, point, options, isReadOnly } = wanted;
+  if (isWrittenBelow(wanted, look))
+    throw new Error(
+      `an older mount of it below takes writes, from before its options were changed; put the node into maintenance, and there umount -l ${point} until it is empty`,
+    );
   const now = mountAt(point, look);
   const isSame = now?.source === source && now.type.startsWith('nfs');
   const stale = isSame && (await isStale(point, look));

@@ -113,3 +113,28 @@ describe('a line of fstab about the same place', () => {
     },
   );
 });
+
+it('[3.7] a storage is not called read-only while an older mount of it below takes writes, and it is said what to do', async () => {
+  const apply = await agent();
+  await apply();
+  // As after a change of options: what was open goes on below.
+  run('mount', '-t', 'tmpfs', '-o', 'nosuid,nodev,noatime', SOURCE, point);
+  await apply();
+  await expect(apply('ro')).rejects.toMatchObject({
+    code: 'mount-failed',
+    message: expect.stringMatching(/older mount of it below takes writes.*maintenance.*umount -l/),
+  });
+  expect(flags()).toBe('noatime,nodev,nosuid,rw');
+  while (layers().length > 0) run('umount', '-l', point);
+  await apply('ro');
+  expect(flags()).toBe('noatime,nodev,nosuid,ro');
+});
+
+it('[3.7] a storage is called read-only over an older mount of it that was so already', async () => {
+  const apply = await agent();
+  await apply('ro');
+  run('mount', '-t', 'tmpfs', '-o', 'nosuid,nodev,noatime', SOURCE, point);
+  await apply('ro');
+  expect(layers()).toHaveLength(2);
+  expect(flags()).toBe('noatime,nodev,nosuid,ro');
+});
