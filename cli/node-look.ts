@@ -15,6 +15,8 @@ const stateTones: Record<NodeView['state'], Tone> = {
   'identity-changed': 'bad',
 };
 
+const stateWords = (state: NodeView['state']): string => state.replace('-', ' ');
+
 export const nodeHeaders = ['NAME', 'ROLES', 'ADDRESS', 'STATE', 'HEARD', 'CONVERGED', 'NOTES'];
 
 export function nodeRow(node: NodeView): Cell[] {
@@ -23,7 +25,7 @@ export function nodeRow(node: NodeView): Cell[] {
     name,
     roles.join(', ') || '-',
     address,
-    { text: state, tone: stateTones[state] },
+    { text: stateWords(state), tone: stateTones[state] },
     online ? 'now' : relative(lastSeen),
     { text: converged ? 'yes' : 'no', tone: converged ? 'good' : 'warn' },
     notesOf(node).join('; '),
@@ -75,7 +77,7 @@ export function nodePage(node: NodeView, session: Session): string {
   const facts: [string, string][] = [
     ['roles', roles.join(', ') || '-'],
     ['address', address],
-    ['state', paint(stateTones[state], state)],
+    ['state', paint(stateTones[state], stateWords(state))],
     ['mode', mode],
     ['heard', online ? 'now' : relative(lastSeen)],
     ['converged', converged ? paint('good', 'yes') : paint('warn', 'no')],
