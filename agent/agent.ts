@@ -89,7 +89,8 @@ function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
   const damaged = (message: string) =>
     report({ type: 'alarm', code: 'store-damaged', subject: 'kernel.json', active: true, message });
   const kernel = createKernel({
-    ...{ folder: state, allowed: config.kernel, clock, log, run: execute, damaged },
+    ...{ folder: state, aside: join(run, 'mounts'), allowed: config.kernel },
+    ...{ clock, log, run: execute, damaged },
   });
   const runCheck = createRunCheck({
     clock,

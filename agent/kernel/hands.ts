@@ -86,7 +86,15 @@ function beginningOf(file: string, bytes: number): string {
   }
 }
 
-export const createHands = ({ run, clock, log }: { run: Run; clock: Clock; log: Log }): Hands => ({
+interface HandsOptions {
+  aside: string;
+  run: Run;
+  clock: Clock;
+  log: Log;
+}
+
+export const createHands = ({ aside, run, clock, log }: HandsOptions): Hands => ({
+  aside,
   call: async (command, { timeout = COMMAND_MS } = {}) => {
     const { status, output } = await run(command, { timeout });
     if (status === 0) return;

@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import { EvenkeelError } from '../../protocol/errors.ts';
+import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { Run } from '../drivers/run.ts';
 import { applyLines } from './apply.ts';
 import { type Difference, differingOf, inWords } from './differing.ts';
 import { createEyes, createHands, type Slow } from './hands.ts';
 import { type Line, parseLines } from './lines.ts';
 import { type Made, openMade } from './made.ts';
+import { sweepAside } from './mount.ts';
 import type { ListName } from './thing.ts';
 import { createTurns } from './turns.ts';
 
@@ -41,6 +42,8 @@ export type Allowed = Readonly<Record<ListName, readonly string[]>>;
 export interface KernelOptions {
   /** Where what was made is kept. */
   folder: string;
+  /** Where mounts lie that nobody is to see yet: root's alone, and gone with a reboot. */
+  aside: string;
   allowed: Allowed;
   run: Run;
   clock: Clock;
@@ -52,6 +55,7 @@ export interface KernelOptions {
 
 export function createKernel({
   folder,
+  aside,
   allowed,
   run,
   clock,
@@ -59,16 +63,22 @@ export function createKernel({
   damaged = () => undefined,
   isRoot = process.getuid?.() === 0,
 }: KernelOptions): Kernel {
-  const hands = createHands({ run, clock, log });
+  const hands = createHands({ aside, run, clock, log });
   let opened: Promise<Made> | undefined;
   const slow: Slow = new Map();
   const turns = createTurns(clock);
   const eyesNow = () => createEyes(run, clock, slow);
-  const opening = () => {
-    opened ??= openMade(folder, (message) => {
+  const open = async () => {
+    await sweepAside(hands, eyesNow()).catch((err: unknown) =>
+      log.warn({ err: messageOf(err), folder: aside }, 'a mount of an earlier run was not taken away'),
+    );
+    return openMade(folder, (message) => {
       log.error({ err: message }, 'what was made in the kernel is not known any more');
       damaged(message);
     });
+  };
+  const opening = () => {
+    opened ??= open();
     return opened;
   };
   return {

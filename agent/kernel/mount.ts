@@ -5,7 +5,6 @@
  * it meanwhile.
  */
 import { mkdir, mkdtemp, rmdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Mounted } from '../../common/mounts.ts';
 import { messageOf } from '../../protocol/errors.ts';
@@ -18,8 +17,8 @@ const UMOUNT_MS = 5_000;
 /** Who writes just now keeps a mount from becoming read-only. */
 const TRIES = 15;
 const PAUSE_MS = 200;
-/** A mount is never stacked higher by us. */
-const MOST_LAYERS = 16;
+/** Each other server and each change of options is one more, until the box starts again. */
+const MOST_LAYERS = 32;
 /** What stands is changed by what it is itself: a line of fstab about the same place would add its own options, or none. */
 const REMOUNT = ['mount', '-i', '--options-source', 'mtab', '-o'];
 /** Without it the kernel gives a second mount of the same export the times of the first, and to one that stands no others. */
@@ -114,8 +113,10 @@ async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   const stale = isSame && (await isStale(point, look));
   if (isSame && !stale && differsIn(wanted, now).length === 0) return turn(wanted, hands, look);
   if (stale) await hands.call(['umount', '-i', '-c', '-l', point], { timeout: UMOUNT_MS });
-  const layers = layersAt(point, look);
-  if (layers.length >= MOST_LAYERS) for (const _ of layers) await unmount(point, hands);
+  if (layersAt(point, look).length >= MOST_LAYERS)
+    throw new Error(
+      `${MOST_LAYERS} mounts lie one over the other there; restart the box, or put the node into maintenance, and there umount -l ${point} until it is empty`,
+    );
   if (mountAt(point, look) === undefined) await mkdir(point, { recursive: true });
   const given = options.filter((option) => option !== 'ro' && option !== 'rw');
   if (isSame && !stale) given.push(OWN_OPTIONS);
@@ -132,7 +133,8 @@ async function fromAside(
   hands: Hands,
   look: Look,
 ): Promise<void> {
-  const aside = await mkdtemp(join(tmpdir(), 'evenkeel-mount-'));
+  await mkdir(hands.aside, { recursive: true, mode: 0o700 });
+  const aside = await mkdtemp(join(hands.aside, 'mount-'));
   try {
     await mount(aside);
     try {
@@ -144,6 +146,13 @@ async function fromAside(
   } finally {
     await rmdir(aside);
   }
+}
+
+/** What an agent left that ended between two steps: nobody needs it any more, and it is as writable as its storage. */
+export async function sweepAside(hands: Hands, look: Look): Promise<void> {
+  const isLeft = ({ point }: Mounted) => point.startsWith(`${hands.aside}/`);
+  for (const { point } of mountsNow(look).filter(isLeft).reverse()) await unmount(point, hands);
+  for (const name of look.list(hands.aside)) await rmdir(join(hands.aside, name));
 }
 
 /** What is said later counts: of one name, and of those that contradict each other. */

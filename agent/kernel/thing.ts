@@ -27,6 +27,8 @@ export interface Look {
 
 /** Changes what is. */
 export interface Hands {
+  /** A folder of root's alone, for mounts that nobody is to see yet; it may not be there yet. */
+  aside: string;
   /** @throws with the command's own words when it fails or does not end in time */
   call(command: readonly string[], options?: { timeout?: number }): Promise<void>;
   /** Writes a file of /proc or /sys. */

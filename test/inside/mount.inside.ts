@@ -1,6 +1,6 @@
 /** Mounts of storages by the real kernel and tools, with a tmpfs in the place of each NFS: kernels without NFS are about. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { applyLines } from '../../agent/kernel/apply.ts';
 import { createEyes } from '../../agent/kernel/hands.ts';
 import { type Line, parseLines } from '../../agent/kernel/lines.ts';
 import { openMade } from '../../agent/kernel/made.ts';
+import { sweepAside } from '../../agent/kernel/mount.ts';
 import type { Hands } from '../../agent/kernel/thing.ts';
 import { createTurns } from '../../agent/kernel/turns.ts';
 import { systemClock } from '../../common/clock.ts';
@@ -47,6 +48,7 @@ const mounted = () =>
     .map(([, , , , place = '', own = '']) => ({ point: place, own: own.split(',') }))
     .filter((one) => `${one.point}/`.startsWith(`${folder}/`));
 const layers = () => mounted().filter((one) => one.point === point);
+const aside = () => join(folder, 'run/mounts');
 const flags = () => layers().at(-1)?.own.sort().join();
 
 function inPlaceOfNfs(command: readonly string[]): readonly string[] {
@@ -64,6 +66,7 @@ async function agent() {
       readFileSync(file, 'utf8').replace(/- tmpfs (\d\S+) (\S+)/g, `- nfs4 $1 $2,${OF_NFS}`),
   };
   const hands: Hands = {
+    aside: aside(),
     call: async (command) => {
       calls.push([...command]);
       fault(command);
@@ -81,6 +84,7 @@ async function agent() {
   const log = createLog('agent', 'silent');
   const made = await openMade(join(folder, 'state'), () => undefined);
   const tools = { made, turns: createTurns(systemClock), hands, eyes, log };
+  await sweepAside(hands, eyes);
   return (...options: string[]) => {
     eyes.forget();
     return applyLines('client', linesOf(...options), tools);
@@ -137,4 +141,30 @@ it('[3.7] a storage is called read-only over an older mount of it that was so al
   await apply('ro');
   expect(layers()).toHaveLength(2);
   expect(flags()).toBe('noatime,nodev,nosuid,ro');
+});
+
+it('[3.7] a storage is never mounted where programs tidy up, and what a killed agent leaves is taken away by the next', async () => {
+  const apply = await agent();
+  // Dies, as it were, before the mount is where it belongs.
+  fault = (command) => {
+    if (command.includes('--bind') || command[0] === 'umount') throw new Error('killed');
+  };
+  await expect(apply('ro')).rejects.toMatchObject({ code: 'mount-failed' });
+  const [, place = ''] = mounted().map((one) => one.point);
+  expect(place).toMatch(`${aside()}/mount-`);
+  expect(statSync(aside()).mode & 0o777).toBe(0o700);
+  fault = () => undefined;
+  await agent();
+  expect(mounted().map((one) => one.point)).toEqual([folder]);
+  expect(readdirSync(aside())).toEqual([]);
+});
+
+it('[3.7] a place with very many mounts one over the other is left as it is, never empty, with what to do', async () => {
+  const apply = await agent();
+  for (let layer = 0; layer < 32; layer += 1) run('mount', '-t', 'tmpfs', `10.0.0.9:/${layer}`, point);
+  await expect(apply()).rejects.toMatchObject({
+    code: 'mount-failed',
+    message: expect.stringMatching(/32 mounts lie one over the other.*maintenance.*umount -l/),
+  });
+  expect(layers()).toHaveLength(32);
 });

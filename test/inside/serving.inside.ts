@@ -77,6 +77,7 @@ let begun: boolean[] = [];
 const kernelIn = (state: string, folders = ['*']): Kernel =>
   createKernel({
     folder: state,
+    aside: join(folder, 'mounts'),
     allowed: { sysctls: ['*'], modules: ['*'], devices: ['*'], folders },
     run: tools,
     clock,

@@ -36,6 +36,7 @@ beforeEach(() => {
   const log = createLog('agent', 'silent');
   kernel = createKernel({
     folder,
+    aside: join(folder, 'mounts'),
     allowed,
     run: createRun({ executables, clock }),
     clock,

@@ -101,6 +101,7 @@ export async function startUnits(folder: string, parts: Parts, report: (body: Co
 export const kernelOf = (folder: string, clock: Clock, isRoot = true): Kernel =>
   createKernel({
     folder,
+    aside: join(folder, 'mounts'),
     allowed: { sysctls: ['net.*'], modules: ['*'], devices: ['*'], folders: ['*'] },
     run: createRun({
       executables: createExecutables({

@@ -28,6 +28,7 @@ function boxWith({ threads = 0, lease = 90, grace = 90, hosts = [] as string[], 
     list: () => ['parameters'],
   };
   const hands: Hands = {
+    aside: '/run/evenkeel/mounts',
     call: async (command) => {
       box.commands.push(command.join(' '));
       const next = Number(command.at(-1));

@@ -1,5 +1,6 @@
 /** A node's side of the fuzz: its real parts on a disk of their own and over wires of their own; it can die at any moment. */
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createUnits, type Units } from '../../../agent/converge/units.ts';
 import { createWatch } from '../../../agent/drift/watch.ts';
 import { createExecutables } from '../../../agent/drivers/executables.ts';
@@ -147,6 +148,7 @@ const unitsOn = ({ node, paths, desired, checkpoint }: UnitsOn): Units =>
     executables: createExecutables({}),
     kernel: createKernel({
       folder: paths.state,
+      aside: join(paths.run, 'mounts'),
       allowed: { sysctls: [], modules: [], devices: [], folders: [] },
       run: createRun({ executables: createExecutables({}), clock: systemClock }),
       clock: systemClock,
