@@ -23,8 +23,10 @@ export interface Page {
 export function createPage({ node, desired, chosen, clock, log }: PageOptions): Page {
   const serving = new Map<string, () => Promise<void>>();
   let queue: Promise<void> = Promise.resolve();
-  const places = (): { address: string; port: number }[] => {
+  const places = (): { address: string; port: number }[] | undefined => {
     const driver = chosen();
+    // Nobody knows yet what is to be balanced; the table may lead here, and what is served goes on.
+    if (driver === undefined) return undefined;
     if (driver !== 'lvs' && driver !== 'ipvsadm') return [];
     const isAsked = desired.list('VirtualService').some(({ spec }) => spec.fallback === 'manager');
     const self = desired.get('Node', node)?.spec;
@@ -43,9 +45,12 @@ export function createPage({ node, desired, chosen, clock, log }: PageOptions): 
     for (const listen of wanted.filter((one) => !serving.has(nameOf(one))))
       serving.set(nameOf(listen), await createFallback({ listen, clock, log }).start());
   };
-  const later = (wanted: () => { address: string; port: number }[]) => {
+  const later = (wanted: () => { address: string; port: number }[] | undefined) => {
     queue = queue
-      .then(() => adapt(wanted()))
+      .then(() => {
+        const places = wanted();
+        return places === undefined ? undefined : adapt(places);
+      })
       .catch((err: unknown) => log.warn({ err: messageOf(err) }, 'the fallback page cannot be served'));
     return queue;
   };

@@ -111,18 +111,21 @@ const outside = (
 function ofVips({ spec }: Stored<'Cluster'>, after: View, before: View): Misfit[] {
   const { networks, balancer } = spec;
   const isLvs = balancer === 'lvs' || balancer === 'ipvsadm';
+  const putter = [...after.Node.values()].find(putsVips);
+  const isNew = ![...before.Node.values()].some(putsVips);
+  const card = putter && isNew ? { of: putter, field: 'spec/parameters/vipInterface' } : undefined;
   const owners = ownersIn(after);
   const known = ownersIn(before);
   return [...after.VirtualService.values()].flatMap((service): Misfit[] => {
     const { vip } = service.spec;
     const at = { of: service, field: 'spec/vip', value: vip };
     const owner = owners.get(plain(vip));
-    if (isLvs && owner !== undefined)
+    if ((isLvs || putter) && owner !== undefined)
       return [
         {
           ...at,
-          ...(known.get(plain(vip))?.what === owner.what ? {} : { by: owner }),
-          message: `${vip} is the address of ${owner.what}; LVS needs an address that belongs to no box, since every member carries it`,
+          ...byWhom(known.get(plain(vip))?.what === owner.what ? card : owner),
+          message: `${vip} is the address of ${owner.what}; ${isLvs ? 'LVS needs an address that belongs to no box, since every member carries it' : 'a director puts it on its card (`vipInterface`), and two boxes would have it'}`,
           fix: 'use a further address: a cluster of two boxes needs three',
         },
       ];
@@ -137,6 +140,12 @@ function ofVips({ spec }: Stored<'Cluster'>, after: View, before: View): Misfit[
     return [];
   });
 }
+
+const byWhom = (by: Field | undefined) => (by ? { by } : {});
+
+/** A director that is told a card puts every VIP on it, whichever driver serves (templates/lb/vips.kernel.hbs). */
+const putsVips = ({ spec }: Stored<'Node'>): boolean =>
+  spec.roles.includes('balancer') && Boolean(spec.parameters.vipInterface);
 
 /** Every address that is a box's own. */
 function ownersIn({ Cluster, Node, Storage }: View): Map<string, Field & { what: string }> {

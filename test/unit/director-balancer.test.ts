@@ -110,7 +110,7 @@ describe('[3.3] the fallback page', () => {
   it('of a director of LVS is served by its agent, as long as a service asks for it', async () => {
     const port = await freePort();
     const { desired, put } = known(director(), cluster('lvs', port), serviceOf('web', {}));
-    let chosen: 'lvs' | 'haproxy' = 'lvs';
+    let chosen: 'lvs' | 'haproxy' | undefined = 'lvs';
     const page = createPage({
       node: 'd1',
       desired,
@@ -121,6 +121,11 @@ describe('[3.3] the fallback page', () => {
     onTestFinished(page.stop);
     page.look();
     await until('it is served', async () => (await statusAt(port)) === 503);
+    // Whether a table leads there is not known while nobody knows what is to be balanced.
+    chosen = undefined;
+    page.look();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await statusAt(port)).toBe(503);
     chosen = 'haproxy';
     page.look();
     await until('it is served no more', async () => (await statusAt(port)) === null);

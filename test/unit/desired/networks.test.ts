@@ -5,7 +5,7 @@ import { isBase, isWithin, overlap } from '../../../common/networks.ts';
 import type { Edit } from '../../../common/rules.ts';
 import { admit } from '../../../manager/desired/admit.ts';
 import type { Resource } from '../../../protocol/resource.ts';
-import { basics, cluster, declare, node, puts, realserver, service } from '../store/declared.ts';
+import { basics, cluster, declare, node, policy, puts, realserver, service } from '../store/declared.ts';
 import { proposed } from './viewed.ts';
 
 const found = (existing: Resource[], ...edits: Edit[]) =>
@@ -70,6 +70,23 @@ describe('[3.8] the layout of the networks', () => {
       ]);
     const proxied = sound({ ...one, balancer: 'haproxy' });
     expect(found(proxied, ...puts(service('web', { vip: '10.0.0.1' })))).toEqual([]);
+  });
+
+  it('refuses for haproxy a VIP that is the address of a box where a director puts it on a card', () => {
+    const own = service('web', { vip: '10.0.0.1' });
+    const puts1 = (vipInterface: string) =>
+      node('d1', { address: '10.0.0.19', roles: ['balancer'], parameters: { vipInterface } });
+    const proxied = [
+      ...sound({ ...one, balancer: 'haproxy' }),
+      policy('balancer-haproxy', {
+        role: 'balancer',
+        parameters: { vipInterface: { type: 'string', default: '' } },
+      }),
+    ];
+    const taken = [expect.stringContaining('network-conflict')];
+    expect(found([...proxied, puts1('eth0')], ...puts(own))).toEqual(taken);
+    expect(found([...proxied, own, puts1('')], ...puts(puts1('eth0')))).toEqual(taken);
+    expect(found([...proxied, puts1('')], ...puts(own))).toEqual([]);
   });
 
   it('refuses for LVS a VIP that is the address of a file server, or the IPv6 address of a node, whoever brings it', () => {
