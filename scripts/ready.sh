@@ -70,6 +70,7 @@ find_missing_for_lab() {
   need ethtool ethtool
   need ping iputils-ping
   need unshare util-linux
+  need mmdebstrap mmdebstrap
   need mkfs.ext4 e2fsprogs
   need iptables iptables
   need ipvsadm ipvsadm

@@ -19,6 +19,8 @@ export interface GuestOptions {
   disk?: number;
   /** Size of a second image in MB, mounted on /data with quotas: unlike its root, NFS can export it. */
   data?: number;
+  /** The folder of a Debian of its own, which boots with systemd (roots.ts); by default it runs on the host's files. */
+  root?: string;
   /** Whether it has a terminal, on which people may open a shell. */
   terminal?: boolean;
 }
@@ -73,6 +75,8 @@ export interface Guest {
 }
 
 const BOOT_MS = 60_000;
+/** systemd starts many processes, and each takes its time in a box. */
+const BOOT_SYSTEMD_MS = 180_000;
 const OFF_MS = 20_000;
 const SHELL_MS = 30_000;
 
@@ -123,7 +127,9 @@ export function createGuest(options: GuestOptions, lans: readonly Lan[], ground:
       wounds.clear();
       started.channel.close(`went off; its console ends:\n${tailOf(join(folder, 'console.log'), 12)}`);
     });
-    await within(BOOT_MS, started.channel.ready, () => powerCut());
+    await within(options.root === undefined ? BOOT_MS : BOOT_SYSTEMD_MS, started.channel.ready, () =>
+      powerCut(),
+    );
     return Math.round(performance.now() - began);
   };
   const powerCut = async (): Promise<void> => {
@@ -259,7 +265,8 @@ function makeImage(file: string, size: number, features: string[]): void {
 
 /** Words that the kernel does not know become environment of its PID 1. */
 function kernelWords(place: Place, images: Image[]): string[] {
-  const { name, host, folder, sockets, taps, mem = 192, terminal } = place;
+  const { name, host, folder, sockets, taps, root, terminal } = place;
+  const { mem = root === undefined ? 192 : 384 } = place;
   return [
     ...[`mem=${mem}M`, `umid=${name}`, `uml_dir=${sockets}/`],
     ...['root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro', 'quiet', 'panic=1'],
@@ -270,6 +277,7 @@ function kernelWords(place: Place, images: Image[]): string[] {
       `${word}=/dev/ubd${String.fromCharCode(97 + at)}`,
     ]),
     ...[`NODE=${name}`, `HOST=${host}`, `NICS=${taps.length}`, `LABDIR=${folder}`, `HIDE=${checkout}`],
+    ...(root === undefined ? [] : [`LOWER=${root}`]),
     ...(terminal ? ['SHELL_ON=ttyS1'] : []),
     `init=${join(import.meta.dirname, 'box', 'init.sh')}`,
   ];

@@ -1,33 +1,13 @@
 #!/bin/sh
-# Stage 2 of a box, PID 1 in its own root: network, a second disk, kept processes, and commands from ttyS0 for ever.
+# Stage 2 of a box, PID 1 in its own root, or a service where systemd is: a second disk, kept processes, and commands
+# from ttyS0 for ever.
 #
-# Environment from the kernel's command line:
-#   NICS=number of network cards  HOST=last number of its addresses  DATA=/dev/ubdX or empty  SHELL_ON=ttyS1 or empty
+# Environment from the kernel's command line, or of the service:
+#   DATA=/dev/ubdX or empty  SHELL_ON=ttyS1 or empty
 # A command is a line `<id> <seconds>`: run /lab/x/<id>.sh, write .out and .err beside it, answer `DONE <id> <code>`.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root TERM=dumb
 export PATH HOME TERM
-
-# Large frames made by offload do not fit through a tap: TCP between two boxes falls to 0.4 MB/s from 57 (measured).
-# A card that is down takes the wish and keeps its offload.
-card() {
-  ip link set "vec$1" address "02:4c:4b:00:0$1:$(printf %02x "$HOST")"
-  ip addr add "10.$((77 + $1)).0.$HOST/24" dev "vec$1"
-  ip link set "vec$1" up
-  ethtool -K "vec$1" tso off gso off gro off >/dev/null 2>&1
-  ip -6 addr add "fd$((77 + $1))::$HOST/64" dev "vec$1" nodad
-}
-
-# Before the first address: a box whose IPv6 comes later has none on its cards.
-modprobe ipv6
-ip link set lo up
-nic=0
-while [ "$nic" -lt "$NICS" ]; do
-  card "$nic"
-  nic=$((nic + 1))
-done
-ip route add default via 10.77.0.1
-ip -6 route add default via fd77::1
 
 if [ -n "$DATA" ]; then
   mkdir -p /data
