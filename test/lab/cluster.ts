@@ -11,6 +11,7 @@ import type { NodeView } from '../../protocol/views.ts';
 import { type Boxes, type BoxOptions, createBoxes, failedFolder, type GroundOptions } from './boxes.ts';
 import type { Guest } from './guest.ts';
 import { bundle } from './host.ts';
+import { addressIn, alsoIn } from './lan.ts';
 import { foundManager, type LabManager } from './manager.ts';
 
 /** A box that joins. Without `disk` it has one of 256 MB, since a node that forgot who it is would not come back. */
@@ -24,6 +25,8 @@ export interface LabOptions extends GroundOptions {
   nodes: NodeOptions[];
   /** The driver of the balancer role. */
   balancer?: Balancer;
+  /** The number of the network by which nodes join and the manager is reached, the first by default. */
+  clusterNetwork?: number;
   /** Applied once all have joined, before they are waited for. */
   documents?: unknown[];
 }
@@ -53,17 +56,18 @@ const SETTLED_MS = 90_000;
 
 /** Boots the boxes, starts a manager, lets all join, and declares. When it throws, nothing is left but the logs. */
 export async function createLab(options: LabOptions): Promise<Lab> {
-  const { nodes, balancer = 'lvs', documents = [], ...ground } = options;
+  const { nodes, balancer = 'lvs', clusterNetwork = 0, documents = [], ...ground } = options;
   const boxes = createBoxes(
     nodes.map(({ roles, parameters, ...box }) => ({ disk: DISK, ...box })),
     ground,
   );
   let made: Boxes = boxes;
   try {
-    const lab = assemble(boxes, foundManager(boxes.folder, balancer), nodes);
+    const manager = foundManager(boxes.folder, balancer, addressIn(clusterNetwork, 1));
+    const lab = assemble(boxes, manager, nodes);
     made = lab;
     await Promise.all([lab.boot(), lab.manager.start()]);
-    await Promise.all(nodes.map((node) => enter(lab.box(node.name), node, lab.api)));
+    await Promise.all(nodes.map((node) => enter(lab.box(node.name), node, lab.api, clusterNetwork)));
     if (documents.length > 0) await lab.apply(documents);
     return lab;
   } catch (err) {
@@ -108,11 +112,13 @@ async function enter(
   box: Guest,
   { name, roles = [], parameters = {} }: NodeOptions,
   api: Client,
+  network: number,
 ): Promise<void> {
   copyFileSync(bundle('agent'), join(box.folder, 'agent.js'));
   const { join: invitation } = await api.call('invite', { body: { name, roles, parameters } });
   const words = (args: string[]) => commandOf('agent', '/lab/agent.js', args).join(' ');
-  await box.run(words(['join', `'${invitation}'`, '--name', name, '--address', box.address, '--yes']), {
+  const address = alsoIn(network, box.address);
+  await box.run(words(['join', `'${invitation}'`, '--name', name, '--address', address, '--yes']), {
     timeout: JOIN_MS,
   });
   await box.keep('agent', `exec ${words(['run'])}`);

@@ -6,6 +6,10 @@ import { run } from './host.ts';
 export const addressIn = (lan: number, host: number): string => `10.${77 + lan}.0.${host}`;
 export const address6In = (lan: number, host: number): string => `fd${77 + lan}::${host}`;
 
+/** Where a box with this address is in another network. */
+export const alsoIn = (lan: number, address: string): string =>
+  addressIn(lan, Number(address.split('.').at(-1)));
+
 /** Where the manager is. */
 export const HOST = addressIn(0, 1);
 

@@ -29,21 +29,21 @@ export interface LabManager {
 
 const READY_MS = 60_000;
 
-/** Makes its authority and its store in `folder`, without starting it. */
-export function foundManager(folder: string, balancer: Balancer): LabManager {
+/** Makes its authority and its store in `folder`, without starting it; `host` is the cluster address. */
+export function foundManager(folder: string, balancer: Balancer, host = HOST): LabManager {
   const data = join(folder, 'manager');
   const log = join(folder, 'manager.log');
   const words = run(
     process.execPath,
     [
-      ...[bundle('manager'), 'init', '--data', data, '--address', HOST, '--content', checkout],
+      ...[bundle('manager'), 'init', '--data', data, '--address', host, '--content', checkout],
       ...['--balancer', balancer, '--api-port', String(API.port)],
     ],
     { timeout: 60_000 },
   );
   const { token, caFile } = secretsIn(words);
   const ca = readFileSync(caFile, 'utf8');
-  const api = createClient({ api: `https://${HOST}:${API.port}`, ca, caFile, token });
+  const api = createClient({ api: `https://${host}:${API.port}`, ca, caFile, token });
   let child: ChildProcess | undefined;
   const end = async (signal: NodeJS.Signals) => {
     const running = child;
