@@ -29,6 +29,7 @@ export function parseSymlink(words: Words): Thing {
   const right = `link ${target}`;
   return {
     id: `symlink ${path}`,
+    concerns: 'storage',
     needs: [path, target].map((value) => ({ list: 'folders' as const, value })),
     // Of the path itself only the folder that it is in: what it leads to is followed by those who read there.
     walks: [dirname(path)],

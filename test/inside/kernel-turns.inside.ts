@@ -1,7 +1,7 @@
 /** Lines that change hands between units, and a record that cannot be written: nothing is missing for a moment or left for ever. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -171,4 +171,25 @@ it('[3.4] nothing is made while it cannot be written down, and then it is, and i
   } finally {
     execFileSync('umount', [folder]);
   }
+});
+
+it('[3.7] a link that cannot be made keeps nothing else from being made or undone, and is told by its line', async () => {
+  const kernel = kernelOf(folder, systemClock);
+  await kernel.apply('client', linesOf('address 192.0.2.81/32 dev lo'));
+  mkdirSync(join(folder, 'home/ann'), { recursive: true });
+  const lines = linesOf(
+    `symlink ${folder}/home ${folder}/chroot/home`,
+    LINE,
+    `symlink ${folder}/two ${folder}/chroot/two`,
+  );
+  await expect(kernel.apply('client', lines)).rejects.toMatchObject({
+    code: 'line-failed',
+    message: expect.stringMatching(
+      /^symlink \S+\/home \S+: \S+\/home is a folder with something in it[^\n]*$/,
+    ),
+  });
+  expect(addresses('lo')).toContain(VIP);
+  expect(addresses('lo')).not.toContain('192.0.2.81/32');
+  expect(readlinkSync(join(folder, 'two'))).toBe(`${folder}/chroot/two`);
+  await kernel.apply('client', []);
 });
