@@ -17,6 +17,7 @@ import { incarnationOf } from './identity/box.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { createKernel } from './kernel/kernel.ts';
 import { createLink, type LinkHandlers } from './link/link.ts';
+import { createDoctor } from './preflight/doctor.ts';
 import { createRunCheck } from './probe/check.ts';
 import { createMissingDirectories } from './probe/directories.ts';
 import { runChecks } from './probe/verify.ts';
@@ -142,7 +143,7 @@ function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
     checkpoint: checkpointOf(process.env),
   });
   const speaker = createSpeaker({ node, desired, units, checks, report, clock, log });
-  const answer = answerer({ units, hurry: () => [checks, director].forEach((part) => void part.hurry()) });
+  const answer = answerer({ config, units, hurried: [checks, director], manager: who.identity });
   return { desired, checks, units, speaker, director, expected, mover, link };
 }
 
@@ -153,24 +154,37 @@ function isWell(units: Units): boolean {
   return states.every(({ ok, current }) => ok && current);
 }
 
+interface Asked {
+  config: Config;
+  units: Units;
+  /** Who looks again sooner than it would. */
+  hurried: readonly { hurry(): unknown }[];
+  manager: Identity;
+}
+
 /** What the manager may ask of this box: to look, to say, to try again; never to do anything new. */
-function answerer({ units, hurry }: { units: Units; hurry: () => void }): (ask: Ask) => Promise<Answer> {
-  const acts: Record<Ask['what'], () => Promise<Answer['units']>> = {
-    plan: units.plan,
+function answerer({ config, units, hurried, manager }: Asked) {
+  const doctor = createDoctor({ ...config, manager });
+  const acts: Record<Ask['what'], (ask: Ask) => Promise<Partial<Answer>>> = {
+    plan: async () => ({ units: await units.plan() }),
     retry: async () => {
       await units.retry();
-      return [];
+      return {};
     },
     sweep: async () => {
       units.sweep({ contents: true });
-      return [];
+      return {};
     },
     probe: async () => {
-      hurry();
-      return [];
+      for (const part of hurried) void part.hurry();
+      return {};
     },
+    doctor: ({ needs }) => doctor(needs),
   };
-  return async ({ id, what }) => ({ id, what, units: await acts[what]() });
+  return async (ask: Ask): Promise<Answer> => {
+    const { id, what } = ask;
+    return { id, what, units: [], ...(await acts[what](ask)) };
+  };
 }
 
 /**

@@ -15,6 +15,10 @@ import { factsOf } from './facts.ts';
 import { confirm } from './identity/confirm.ts';
 import { patiently } from './identity/patience.ts';
 import { join as joinCluster, ownKey, parseJoinString } from './identity.ts';
+import { ownAddressTo } from './own-address.ts';
+import { createBox } from './preflight/box.ts';
+import { addPreflight } from './preflight/command.ts';
+import { lookOf } from './preflight/look.ts';
 
 interface JoinOptions {
   name: string;
@@ -46,6 +50,16 @@ program
   .option('--yes', 'the fingerprint of the manager is the right one: do not ask', false)
   .action(joinBox);
 
+addPreflight(program, { parse: parseJoinString, factsOf });
+
+program
+  .command('address')
+  .description('print the address by which this box reaches the manager that the join string names')
+  .argument('<string>', 'what `evenkeel node invite` printed')
+  .action(async (string: string) => {
+    process.stdout.write(`${await ownAddressTo(parseJoinString(string))}\n`);
+  });
+
 program
   .command('run')
   .description('keep this box as the cluster wants it, until SIGTERM')
@@ -67,7 +81,7 @@ async function joinBox(string: string, options: JoinOptions): Promise<void> {
   await confirm({ name, manager, key }, yes, { input: process.stdin, output: process.stdout });
   const paths = { state, run, log };
   await writeConfig(state, { address, paths });
-  const facts = await factsOf({ address, paths });
+  const facts = await factsOf({ address, paths, box: await lookOf(createBox()) });
   const ask = () => joinCluster(string, { name, facts, folder });
   const { node } = await patiently(ask, { wait, say, clock: systemClock });
   say(`this box is now node ${node}`);

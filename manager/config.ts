@@ -24,6 +24,7 @@ export type ManagerConfig = Static<typeof ManagerConfig>;
 
 /** What lies where below the data folder. */
 export const placesOf = (data: string) => ({
+  data,
   config: join(data, 'manager.json'),
   store: join(data, 'store.sqlite'),
   /** What balancers carried; it may be lost. */

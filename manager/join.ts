@@ -6,8 +6,10 @@ import { readable } from '../common/fingerprint.ts';
 import type { AnswerOf, BodyOf } from '../protocol/endpoints.ts';
 import { type ErrorCode, EvenkeelError } from '../protocol/errors.ts';
 import type { InviteView, WaitingView } from '../protocol/joining.ts';
+import type { Facts } from '../protocol/messages.ts';
+import type { Verdict } from '../protocol/preflight.ts';
 import { invite, inviteView, openedBy, refuseMisfit, revoke } from './join/invites.ts';
-import type { Claim, Issued, JoinOptions, JoinStore } from './join/kept.ts';
+import type { Claim, Issued, JoinOptions, JoinStore, Subject } from './join/kept.ts';
 import { nodeOf } from './join/node.ts';
 import { claimed, createQueue, inUse, type Queue } from './join/queue.ts';
 
@@ -29,9 +31,11 @@ export interface Join extends Pick<Queue, 'accept' | 'refuse' | 'trust'> {
   waiting(): WaitingView[];
   /**
    * @throws EvenkeelError invite-invalid, join-refused, join-waiting, identity-changed, name-in-use, identity-copied,
-   * csr-invalid, invalid-document
+   * preflight-failed, csr-invalid, invalid-document
    */
   join(request: BodyOf<'join'>, from?: string): Promise<AnswerOf<'join'>>;
+  /** What a box is told that has not joined yet. Its invitation stays as it is. @throws EvenkeelError invite-invalid, join-refused */
+  preflight(request: BodyOf<'preflight'>, from?: string): Promise<Verdict>;
   /** For a node that has shown its valid certificate. @throws EvenkeelError identity-changed, csr-invalid */
   renew(node: string, csr: string): Promise<Certified>;
   /** For a node whose certificate has expired. @throws EvenkeelError signature-invalid, forbidden, identity-changed, csr-invalid */
@@ -66,6 +70,7 @@ export function createJoin(options: JoinOptions): Join {
     refuse: queue.refuse,
     trust: queue.trust,
     join: (request, from) => heard(request.name, join(options, queue, request, from), from),
+    preflight: (request, from) => heard(undefined, preflight(options, request, from), from),
     renew: (node, csr) => heard(node, renew(options, node, csr)),
     rejoin: async (request, from) => {
       // Until the authority vouches for it, a certificate says nothing, not even whose it is.
@@ -87,10 +92,12 @@ async function join(
   refuseMisfit(invitation, { name, key, from, now: clock.now() });
   const known = store.view().Node.get(name);
   const trusted = known?.spec.identity;
-  const { claim, approve } = invitation;
+  const { claim } = invitation;
+  const approve = invitation.approve || store.view().Cluster.get('cluster')?.spec.approveJoins === true;
   if (claim?.state === 'joined' && (claim.node !== name || trusted?.key !== key))
     throw new EvenkeelError('invite-invalid', `this join string was used at ${claim.at} for ${claim.node}`);
   refuseCopy(store, name, key);
+  options.preflight.refuse(subjectOf(name, invitation, known?.spec, facts));
   // A second answer to the same box is no second join.
   const identity = claim && trusted?.key === key ? trusted : { key, joined: moment(clock) };
   const resource = nodeOf(name, invitation, known?.spec, facts, identity);
@@ -124,6 +131,29 @@ async function join(
     ports: { machines: ports.machines, broker: ports.broker },
   };
 }
+
+async function preflight(
+  { store, clock, preflight: { verdict } }: JoinOptions,
+  { secret, name, facts, listens }: BodyOf<'preflight'>,
+  from: string | undefined,
+): Promise<Verdict> {
+  const invitation = openedBy(store, secret);
+  // It shows no key yet: whichever has used the invitation may look again.
+  refuseMisfit(invitation, { name, key: invitation.claim?.key ?? '', from, now: clock.now() });
+  const subject = subjectOf(name, invitation, store.view().Node.get(name)?.spec, facts);
+  return verdict(subject, { from: from ?? '', listens });
+}
+
+/** A known Node keeps its own roles and parameters. */
+const subjectOf = (
+  name: string,
+  invitation: Pick<Subject, 'roles' | 'parameters'>,
+  known: Pick<Subject, 'roles' | 'parameters'> | undefined,
+  facts: Facts,
+): Subject => {
+  const { roles, parameters } = known ?? invitation;
+  return { name, roles, parameters, facts };
+};
 
 /** A disk that was copied brings the key of the box that it was copied from. @throws EvenkeelError identity-copied */
 function refuseCopy(store: JoinStore, name: string, key: string): void {

@@ -49,7 +49,10 @@ program
     const config = await readConfig(data);
     const log = createLog('manager', config.logLevel);
     const service = createServiceManager(process.env, { clock: systemClock, log });
-    await runUntilSignal(await startManager({ data, config, release, clock: systemClock, log }), { log, service });
+    await runUntilSignal(await startManager({ data, config, release, clock: systemClock, log }), {
+      log,
+      service,
+    });
   });
 
 program

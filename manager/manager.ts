@@ -26,6 +26,7 @@ import { createMetrics } from './metrics.ts';
 import { createPeers } from './pki/peers.ts';
 import { createPki } from './pki/pki.ts';
 import { createPools, firstNumberOf, type Pools } from './pool/pools.ts';
+import { createPreflight } from './preflight.ts';
 import { createRefusals, refusedAt } from './refusals.ts';
 import { openRelease } from './release.ts';
 import { createSchedule } from './schedule.ts';
@@ -34,6 +35,7 @@ import { createStorageMoves, type StorageMoves } from './storage/moves.ts';
 import { openHistoryFile } from './store/history-file.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
+import { createManagerDoctor } from './wiring/doctor.ts';
 import { createExternal } from './wiring/external.ts';
 import { createNodeViews } from './wiring/nodes.ts';
 import { worldOf } from './wiring/world.ts';
@@ -113,6 +115,8 @@ async function openCore({ data, config, release: folder, clock, log }: ManagerOp
   const pki = await createPki({ folder: places.pki, address: config.address, clock, log });
   const boot = await nextBoot(data);
   const release = await openRelease(folder);
+  const serves = () => (release.installer() === undefined ? undefined : process.arch);
+  const preflight = createPreflight({ view: opened.view, ports: config.ports, serves, clock });
   const events = createEvents({ store: opened, log });
   const hold = (reason: string) => {
     events.emit({ type: 'manager.held', severity: 'error', subject: 'manager', message: reason });
@@ -137,6 +141,7 @@ async function openCore({ data, config, release: folder, clock, log }: ManagerOp
     pki,
     boot,
     release,
+    preflight,
     events,
     refusals,
     world,
@@ -221,6 +226,7 @@ function wireJoin(core: Core, { observed, broker }: { observed: Observed; broker
     ...{ store, pki, cluster, address, ports, clock, log },
     ...{ emit: events.emit, refused: refusedAt(refusals).join, cut: broker.kick },
     installer: core.release.installer,
+    preflight: core.preflight,
     alive: (node) => (observed.of(node)?.fresh ? broker.addressOf(node) : undefined),
   });
 }
@@ -253,6 +259,10 @@ function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageM
   const { address, ports } = config;
   const external = createExternal({ store, pools, pki, held, emit: events.emit, clock, log });
   const nodes = createNodeViews({ store, observed, world, waiting: join.waiting, clones, clock });
+  const { data } = places;
+  const doctor = createManagerDoctor({
+    ...{ data, address, ports, store, events, pki, nodes, ask: asker.ask, preflight: core.preflight, clock },
+  });
   const metrics = createMetrics({
     ...{ store, nodes, pools, traffic: history.live },
     ...{ refused: refusals.counts, dropped: broker.counts },
@@ -277,6 +287,7 @@ function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageM
     join,
     refused: refusals.refused,
     ask: asker.ask,
+    doctor,
     release: core.release,
     backup: createBackup({ store, pki: places.pki, log }),
     metrics,

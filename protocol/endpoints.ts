@@ -3,6 +3,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { externalApi } from './external.ts';
 import { joinApi } from './joining.ts';
 import { UnitPlan } from './messages.ts';
+import { preflightApi } from './preflight-api.ts';
 import { releaseApi } from './release.ts';
 import { storageApi } from './storage.ts';
 import { Moment, Name, OneOf, Reason, Strict } from './values.ts';
@@ -366,6 +367,7 @@ export const api = {
   },
   ...joinApi,
   ...releaseApi,
+  ...preflightApi,
 } as const satisfies Record<string, Endpoint>;
 
 export type ApiName = keyof typeof api;

@@ -81,6 +81,7 @@ export const errors = {
   // No 4xx: whoever waits as told is not one who guesses.
   'join-waiting': row(503, 'retriable', 'The box waits until an operator accepts it'),
   'join-refused': row(403, 'terminal', 'An operator has refused this box'),
+  'preflight-failed': row(409, 'terminal', 'The box does not fit the cluster'),
   'manager-untrusted': row(502, 'terminal', 'What answers is not the manager that the join string names'),
   'not-confirmed': row(400, 'terminal', 'Nobody has confirmed the fingerprint of the manager'),
   'signature-invalid': row(400, 'terminal', 'The signature does not fit the message'),

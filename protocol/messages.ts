@@ -1,5 +1,6 @@
 /** Every message between manager and agents, declared once. What is signed travels inside an Envelope. */
 import { type Static, Type } from 'typebox';
+import { BoxLook, Findings, Needs } from './preflight.ts';
 import { movePhases } from './resources/storage.ts';
 import { Moment, Name, OneOf, Port, Sha256, Strict } from './values.ts';
 
@@ -326,8 +327,10 @@ export const Ask = Wire({
   cluster: Type.String(),
   node: Name,
   id: Type.String({ maxLength: 64 }),
-  /** plan: say what an apply would change. retry: try held and quarantined items again. sweep: compare with the disk now. probe: run checks now, at half the interval for a while. */
-  what: OneOf(['plan', 'retry', 'sweep', 'probe']),
+  /** plan: say what an apply would change. retry: try held and quarantined items again. sweep: compare with the disk now. probe: run checks now, at half the interval for a while. doctor: look at the box, which changes nothing. */
+  what: OneOf(['plan', 'retry', 'sweep', 'probe', 'doctor']),
+  /** For doctor: what the roles of the node ask of its box. */
+  needs: Type.Optional(Needs),
 });
 export type Ask = Static<typeof Ask>;
 
@@ -346,6 +349,8 @@ export const Answer = Wire({
   id: Type.String(),
   what: Type.String(),
   units: Type.Array(UnitPlan),
+  checks: Type.Optional(Findings),
+  box: Type.Optional(BoxLook),
   error: Type.Optional(Type.String()),
 });
 export type Answer = Static<typeof Answer>;
@@ -359,6 +364,7 @@ export const Facts = Strict({
   protocol: Type.Integer(),
   address: Type.String({ maxLength: 45 }),
   paths: Strict({ state: Type.String(), run: Type.String(), log: Type.String() }),
+  box: Type.Optional(BoxLook),
 });
 export type Facts = Static<typeof Facts>;
 

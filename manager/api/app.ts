@@ -12,6 +12,7 @@ import { setHeaders } from './plugins/headers.ts';
 import { answerProblems, beforeHandlers, LONGEST_PARAM } from './plugins/problems.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { applyRoutes } from './routes/apply.ts';
+import { doctorRoutes } from './routes/doctor.ts';
 import { eventRoutes } from './routes/events.ts';
 import { externalRoutes } from './routes/external.ts';
 import { joiningRoutes } from './routes/joining.ts';
@@ -112,6 +113,7 @@ async function build(options: ApiOptions): Promise<FastifyInstance> {
     ...adminRoutes(options),
     ...storageRoutes(options),
     ...publicRoutes(options),
+    ...doctorRoutes(options),
     ...releaseRoutes(options),
     events: events.events,
   });

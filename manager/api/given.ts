@@ -7,6 +7,7 @@ import type { EvenkeelError } from '../../protocol/errors.ts';
 import type { ExternalView, PoolMembers } from '../../protocol/external.ts';
 import type { InviteView, WaitingView } from '../../protocol/joining.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
+import type { Examined } from '../../protocol/preflight.ts';
 import type { StorageView } from '../../protocol/storage.ts';
 import type {
   AccessRole,
@@ -65,6 +66,11 @@ export interface Given {
   };
   /** Asks the node itself. @throws EvenkeelError node-unreachable, busy */
   ask: (node: string, what: Ask['what']) => Promise<Answer>;
+  doctor: {
+    /** @throws EvenkeelError not-found */
+    node(name: string): Promise<Examined>;
+    all(): Promise<Examined[]>;
+  };
   join: {
     invite(body: BodyOf<'invite'>, by: string): Promise<AnswerOf<'invite'>>;
     invites(): InviteView[];
@@ -74,6 +80,7 @@ export interface Given {
     refuse(chosen: { name: string; fingerprint?: string | undefined; by: string }): Promise<InviteView>;
     trust(chosen: { name: string; fingerprint: string; by: string }): Promise<void>;
     join(body: BodyOf<'join'>, from: string): Promise<AnswerOf<'join'>>;
+    preflight(body: BodyOf<'preflight'>, from: string): Promise<AnswerOf<'preflight'>>;
     rejoin(body: BodyOf<'rejoin'>, from: string): Promise<AnswerOf<'rejoin'>>;
   };
   /** Hears of every token that is refused and of every address that is told to wait, without the token. */

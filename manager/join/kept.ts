@@ -3,6 +3,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { EvenkeelError } from '../../protocol/errors.ts';
 import type { Facts } from '../../protocol/messages.ts';
+import type { Verdict } from '../../protocol/preflight.ts';
 import type { ResourceOf } from '../../protocol/resource.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import type { EventLine } from '../../protocol/views.ts';
@@ -52,6 +53,7 @@ export interface JoinStore {
     revoke(node: string): Promise<number>;
   };
   view(): {
+    Cluster: { get(name: string): { spec: { approveJoins?: boolean } } | undefined };
     Node: { get(name: string): StoredNode | undefined; values(): Iterable<StoredNode & { name: string }> };
   };
   /** What `write` would say, without writing. @throws EvenkeelError with every problem */
@@ -76,6 +78,9 @@ export interface Issued {
   expires: string;
 }
 
+/** A box as it is judged: under the name and with the roles that it will have. */
+export type Subject = Pick<Invite, 'roles' | 'parameters'> & { name: string; facts: Facts };
+
 export interface JoinOptions {
   store: JoinStore;
   pki: {
@@ -99,6 +104,11 @@ export interface JoinOptions {
   alive: (node: string) => string | undefined;
   /** Ends the connection of a node whose key is not trusted any more. */
   cut: (node: string) => Promise<void>;
+  preflight: {
+    /** @throws EvenkeelError preflight-failed for a box that does not fit */
+    refuse(subject: Subject): void;
+    verdict(subject: Subject, asks: { from: string; listens?: number | undefined }): Promise<Verdict>;
+  };
   /** SHA-256 of install.sh as the manager serves it. */
   installer?: () => string | undefined;
   clock: Clock;

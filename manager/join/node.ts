@@ -1,4 +1,5 @@
 /** The Node that a box becomes: what the invitation says, what the operator has declared, what the box says of itself. */
+import { systemOf } from '../../common/system.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Facts } from '../../protocol/messages.ts';
 import { parseResource, type ResourceOf } from '../../protocol/resource.ts';
@@ -10,10 +11,12 @@ export function nodeOf(
   name: string,
   { roles, parameters }: Pick<Invite, 'roles' | 'parameters'>,
   known: NodeSpec | undefined,
-  { address, paths }: Facts,
+  { address, paths, ...facts }: Facts,
   identity: { key: string; joined: string },
 ): ResourceOf<'Node'> {
-  const spec = known ? { ...known, paths, identity } : { roles, parameters, address, paths, identity };
+  const system = systemOf(facts);
+  const told = { paths, identity, ...(system === undefined ? {} : { system }) };
+  const spec = known ? { ...known, ...told } : { roles, parameters, address, ...told };
   return nodeFrom(name, spec, 'what the box says of itself does not fit');
 }
 

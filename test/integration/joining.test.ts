@@ -12,6 +12,7 @@ import { createPki, initPki, type Pki } from '../../manager/pki/pki.ts';
 import { createNodeViews } from '../../manager/wiring/nodes.ts';
 import { type ErrorCode, EvenkeelError } from '../../protocol/errors.ts';
 import type { Facts } from '../../protocol/messages.ts';
+import { parseResource } from '../../protocol/resource.ts';
 import { createManualClock, type ManualClock } from '../support/clock.ts';
 import { createAuthority, quiet, temporaryFolder } from '../support/courier.ts';
 import { startJoinDoor } from '../support/join-door.ts';
@@ -22,6 +23,9 @@ const facts: Facts = {
   ...{ hostname: 'box', os: 'Debian 12', arch: 'x64', agent: '0.1.0', protocol: 1, address: '192.0.2.11' },
   paths: { state: '/srv/state', run: '/srv/run', log: '/srv/log' },
 };
+
+/** No two boxes have one address. */
+const factsOf = (name: string): Facts => ({ ...facts, address: `192.0.2.1${name.at(-1)}` });
 
 let folder: string;
 let remove: () => Promise<void>;
@@ -51,7 +55,8 @@ afterEach(async () => {
 const invite = async (body: object = {}) =>
   (await door.join.invite({ roles: ['web'], parameters: {}, hours: 24, approve: false, ...body }, OP)).join;
 const box = (name: string) => pathOf(folder, name, 'identity');
-const joinAs = (name: string, string: string, at = box(name)) => join(string, { name, facts, folder: at });
+const joinAs = (name: string, string: string, at = box(name)) =>
+  join(string, { name, facts: factsOf(name), folder: at });
 const refusal = (asked: Promise<unknown>): Promise<EvenkeelError> =>
   asked.then(
     () => Promise.reject(new Error('it was not refused')),
@@ -238,6 +243,19 @@ describe('[4.4] a box that has to be accepted', () => {
     await joinAs('web1', string);
     expect(await nodeOf('web1')).toMatchObject({ roles: ['web'], identity: { key } });
     expect(door.join.invites()).toMatchObject([{ state: 'used', used: { node: 'web1' } }]);
+  });
+
+  it('is every box where the cluster says so, whatever its invitation says', async () => {
+    const string = await invite();
+    const parsed = parseResource({
+      ...{ kind: 'Cluster', name: 'cluster' },
+      spec: { address: '127.0.0.1', approveJoins: true },
+    });
+    if (!parsed.ok) throw new Error('the cluster is not right');
+    await door.store.write({ actor: OP, edits: [{ op: 'put', resource: parsed.resource, where: '' }] });
+    expect(await refusal(joinAs('web1', string))).toMatchObject({ code: 'join-waiting' });
+    await door.join.accept({ name: 'web1', by: OP });
+    await joinAs('web1', string);
   });
 
   it('that is refused learns it, and its invitation opens nothing any more', async () => {

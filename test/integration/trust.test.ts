@@ -33,6 +33,9 @@ const facts: Facts = {
   paths: { state: '/srv/state', run: '/srv/run', log: '/srv/log' },
 };
 
+/** No two boxes have one address. */
+const factsOf = (name: string): Facts => ({ ...facts, address: `192.0.2.1${name.at(-1)}` });
+
 /** The manager's doors with everything real; short-lived certificates where a test wants to see them end. */
 async function openManager(lifetime?: number, clock: ManualClock | typeof systemClock = systemClock) {
   const { folder, remove } = await temporaryFolder();
@@ -91,7 +94,7 @@ beforeEach(async () => {
 afterEach(() => manager.stop());
 
 const joinAs = (name: string, string: string, folder = manager.box(name)) =>
-  join(string, { name, facts, folder });
+  join(string, { name, facts: factsOf(name), folder });
 
 describe('joining', () => {
   it('[4] writes the node with the roles of the invite, and what the box says of its paths', async () => {

@@ -15,6 +15,7 @@ import { createHistory } from '../../manager/history/history.ts';
 import { createJoin } from '../../manager/join.ts';
 import { createMetrics } from '../../manager/metrics.ts';
 import { createPki, initPki } from '../../manager/pki/pki.ts';
+import { createPreflight } from '../../manager/preflight.ts';
 import { createRefusals, refusedAt } from '../../manager/refusals.ts';
 import { openRelease } from '../../manager/release.ts';
 import { loadShipped } from '../../manager/shipped.ts';
@@ -22,6 +23,7 @@ import type { Said } from '../../manager/storage/facts.ts';
 import { createStorageMoves } from '../../manager/storage/moves.ts';
 import { openHistoryFile } from '../../manager/store/history-file.ts';
 import { openStore } from '../../manager/store/open.ts';
+import { createManagerDoctor } from '../../manager/wiring/doctor.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
 import type { AccessRole, NodeView, PoolView } from '../../protocol/views.ts';
@@ -79,7 +81,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
   const api = createApi({
     ...{ storage, history, store, events, nodes, metrics, clock, log, pools: views, tls: pki.credentials },
     listen: { address: '127.0.0.1', port: 0 },
-    ask: options.ask ?? (async (_, what) => ({ id: '1', what, units: [] })),
+    ...askedOf(options, { data: folder, store, events, pki, nodes, clock }),
     release: await openRelease(options.release),
     ...{ join: boxes, external: options.external ?? nobodyElse, refused: refusals.refused },
     going: {
@@ -132,8 +134,27 @@ const joinFor = (
   createJoin({
     ...{ ...given, cluster: given.store.meta().cluster, address: '127.0.0.1', emit: given.events.emit },
     ports: { api: 1, machines: 1, broker: 1 },
+    preflight: createPreflight({
+      view: given.store.view,
+      ports: { machines: 1, broker: 1 },
+      clock: given.clock,
+    }),
     ...{ refused: refusedAt(given.refusals).join, alive, cut: async () => undefined },
   });
+
+const ports = { api: 1, machines: 1, broker: 1 };
+
+type Wiring = Parameters<typeof createManagerDoctor>[0];
+
+/** Whoever asks nodes, the doctor as well. */
+const askedOf = (
+  { ask = async (_, what) => ({ id: '1', what, units: [] }) }: TestApiOptions,
+  given: Omit<Wiring, 'address' | 'ports' | 'preflight' | 'ask'>,
+) => {
+  const { store, clock } = given;
+  const preflight = createPreflight({ view: store.view, ports, clock });
+  return { ask, doctor: createManagerDoctor({ ...given, address: '127.0.0.1', ports, preflight, ask }) };
+};
 
 /** What nodes say is asked for again by the timer of the moves. */
 const hearing = ({ said }: TestApiOptions) => ({

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../../common/clock.ts';
 import { rules } from '../../manager/desired/rules.ts';
 import { createJoin } from '../../manager/join.ts';
 import type { Pki } from '../../manager/pki/pki.ts';
+import { createPreflight } from '../../manager/preflight.ts';
 import { openStore } from '../../manager/store/open.ts';
 import { api, type BodyOf } from '../../protocol/endpoints.ts';
 import { EvenkeelError, problemDocument } from '../../protocol/errors.ts';
@@ -36,11 +37,7 @@ export async function startJoinDoor({
   const cut: string[] = [];
   const ports = { api: 0, machines: machinesPort, broker: 1 };
   const join = createJoin({
-    store,
-    pki,
-    cluster: store.meta().cluster,
-    address: '127.0.0.1',
-    ports,
+    ...{ store, pki, ports, cluster: store.meta().cluster, address: '127.0.0.1' },
     refused: (node, { code, message }, from) => {
       refused.push({ node, code });
       told.push(`${code}: ${message} (from ${from})`);
@@ -49,6 +46,7 @@ export async function startJoinDoor({
     alive: (node) => living.get(node),
     cut: async (node) => void cut.push(node),
     installer,
+    preflight: createPreflight({ view: store.view, ports, clock }),
     clock,
     log: quiet,
   });
@@ -63,6 +61,7 @@ export async function startJoinDoor({
     return reply.code(coded.status).send(problemDocument(coded));
   });
   app.post(api.join.path, (request) => join.join(request.body as BodyOf<'join'>, request.ip));
+  app.post(api.preflight.path, (request) => join.preflight(request.body as BodyOf<'preflight'>, request.ip));
   app.post(api.rejoin.path, (request) => join.rejoin(request.body as BodyOf<'rejoin'>));
   await app.listen({ host: '127.0.0.1', port });
   ports.api = (app.server.address() as AddressInfo).port;

@@ -25,7 +25,7 @@ export interface AuthenticateOptions {
 }
 
 /** Endpoints that anybody may call and that open something: a failure there counts like a wrong token. */
-const doors = new Set(['join', 'rejoin']);
+const doors = new Set(['join', 'rejoin', 'preflight']);
 
 /** Before a body is read: nobody without a token makes the manager take in megabytes. */
 export async function authenticate(

@@ -4,7 +4,10 @@ import type { Given } from '../given.ts';
 import type { Handlers } from '../mount.ts';
 import { openApi } from '../openapi.ts';
 
-type PublicRoutes = Pick<Handlers, 'healthz' | 'readyz' | 'metrics' | 'openapi' | 'join' | 'rejoin'>;
+type PublicRoutes = Pick<
+  Handlers,
+  'healthz' | 'readyz' | 'metrics' | 'openapi' | 'join' | 'rejoin' | 'preflight'
+>;
 
 export function publicRoutes({ store, going, metrics, join }: Given): PublicRoutes {
   const description = JSON.stringify(openApi());
@@ -26,6 +29,7 @@ export function publicRoutes({ store, going, metrics, join }: Given): PublicRout
       refuseHeld();
       return join.join(body, request.ip);
     },
+    preflight: ({ body, request }) => join.preflight(body, request.ip),
     rejoin: ({ body, request }) => {
       refuseHeld();
       return join.rejoin(body, request.ip);

@@ -32,11 +32,13 @@ const facts = {
   ...{ hostname: 'box7', os: 'Debian 12', arch: 'x64', agent: '0.1.0', protocol: 1, address: '192.0.2.11' },
   paths: { state: '/srv/state', run: '/srv/run', log: '/srv/log' },
 };
+/** No two boxes have one address. */
+const factsOf = (name: string) => ({ ...facts, address: `192.0.2.1${name.at(-1)}` });
 /** The string is for the port that the test has chosen. */
 const joinAs = (name: string, string: string, at = box(name)) => {
   const parts = JSON.parse(Buffer.from(string, 'base64url').toString()) as object;
   const here = Buffer.from(JSON.stringify({ ...parts, port: api.api.port() })).toString('base64url');
-  return join(here, { name, facts, folder: at });
+  return join(here, { name, facts: factsOf(name), folder: at });
 };
 const eventsOf = async (type: string) => (await api.ask('GET', `/api/v1/events?type=${type}`)).json().items;
 
