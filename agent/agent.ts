@@ -93,11 +93,7 @@ function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
     ...{ folder: state, aside: join(run, 'mounts'), allowed: config.kernel },
     ...{ clock, log, run: execute, damaged },
   });
-  const runCheck = createRunCheck({
-    clock,
-    resolve: executables.resolve,
-    differing: kernel.differingIn,
-  });
+  const runCheck = createRunCheck({ clock, resolve: executables.resolve, differing: kernel.differingIn });
   const handlers: LinkHandlers = {
     applied: (keys) => {
       units.applied(keys);
