@@ -63,16 +63,25 @@ export function createListeners({ quiet, port, changed, clock, log }: ListenersO
     for (const name of asked.keys())
       if (!pools.some(({ service }) => service.name === name)) asked.delete(name);
     const questions = pools.flatMap((pool) => pool.members.map((member) => ({ pool, member })));
+    const answerOf = askingOnce();
     await Promise.all(
-      questions.map(({ pool, member }) => gate(async () => take(pool, member, await answerOf(pool, member)))),
+      questions.map(async ({ pool, member }) => take(pool, member, await answerOf(pool, member))),
     );
     for (const pool of pools) weigh(pool);
     if (gistOf(asked) !== before) changed();
     return { againAfter: Math.max(0, begun + EVERY_MS - clock.monotonic()) };
   };
-  const answerOf = ({ service }: QuietPool, { spec }: Member) => {
-    const { role, check } = service.spec.pool;
-    return ask({ host: spec.address, port: port(), path: `/health/${check}?role=${role}` }, clock);
+  /** However many services have a pool of the same role and check, a member answers once a turn: its pace is bounded. */
+  const askingOnce = () => {
+    const answers = new Map<string, Promise<number | null>>();
+    return ({ service }: QuietPool, { spec }: Member): Promise<number | null> => {
+      const { role, check } = service.spec.pool;
+      const to = { host: spec.address, port: port(), path: `/health/${check}?role=${role}` };
+      const question = `${to.host} ${to.path}`;
+      const answer = answers.get(question) ?? gate(() => ask(to, clock));
+      answers.set(question, answer);
+      return answer;
+    };
   };
   const stateOf = ({ service, members }: QuietPool): Asked => {
     const known = asked.get(service.name) ?? { judged: new Map(), silent: new Map(), mass: noFailure };
