@@ -58,6 +58,11 @@ export const ClusterSpec = Strict({
     },
     { default: {} },
   ),
+  approveJoins: Type.Optional(
+    Type.Boolean({
+      description: 'Every box waits until an operator accepts it, whatever its invitation says',
+    }),
+  ),
   journal: Strict(
     {
       keepBodies: Type.Integer({
