@@ -142,7 +142,8 @@ export function createStorageMoves({ store, observed, emit, clock, log }: MovesO
       const message = `${actor} moves Storage/${name} from ${placeText(move.from)} to ${placeText(to)}; ${by} copies`;
       const tells = tale('info', 'storage.begun', name, message, { id: move.id, by });
       await write(storage, { spec: { ...storage.spec, move }, tells }, actor);
-      return { warnings: [...warningsOf(mounts), ...ofQuotas(storage.spec, to)] };
+      const late = lateServer(servesNot(storage, seenNow()));
+      return { warnings: [...warningsOf(mounts), ...late, ...ofQuotas(storage.spec, to)] };
     },
     cancel: async ({ name, actor }) => {
       for (let tries = 1; ; tries += 1) {
@@ -224,6 +225,9 @@ const warningsOf = (mounts: readonly Mount[]): string[] =>
   mounts
     .filter(({ state }) => state === 'waiting' || state === 'away')
     .map(({ node, why }) => `${node} is waited for before writing stops: ${why}`);
+
+const lateServer = (lacks: string | null): string[] =>
+  lacks === null ? [] : [`before writing stops, the old server is waited for: ${lacks}`];
 
 const ofQuotas = ({ quotas }: StorageSpec, { server }: StoragePlace): string[] =>
   typeof server === 'string' && Object.keys(quotas).length > 0

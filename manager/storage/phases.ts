@@ -15,7 +15,7 @@ export type Happening = Omit<EventLine, 'id' | 'at'>;
 export interface MoveFacts {
   /** Every node that mounts it. */
   mounts: readonly Mount[];
-  /** What the old server lacks until nobody can write by it; null where it has all, and where it is not ours to tell. */
+  /** What the old server lacks until it serves as declared, fenced or not; null where it has all, and where it is not ours to tell. */
   unfenced: string | null;
   /** What the node that copies has said last of this move. */
   report: StorageReport | undefined;
@@ -93,7 +93,8 @@ function waitsOf({ phase, by }: StorageMove, { mounts, unfenced, report }: MoveF
   if (phase === 'fence') return unfenced ?? missing;
   if (phase === 'compare' && !own?.identical) return `${by} compares both sides`;
   if (phase === 'copy' && !(own && isSettled(own))) return `${by} copies`;
-  return missing;
+  // A server that does not do its part now would not fence either, and nobody should be read-only to learn that.
+  return missing ?? (phase === 'copy' ? unfenced : null);
 }
 
 const isSettled = ({ pass, seconds }: StorageReport): boolean =>

@@ -62,6 +62,8 @@ describe('[3.7] a move of a storage', () => {
     const away = [mount('web1'), mount('web2', 'away')];
     const quick = said('copy', { pass: 2, seconds: 1 });
     expect(next('copy', { report: quick, mounts: away })).toBe('waits: web2: web2 is away');
+    const unable = { report: quick, unfenced: 'files, which serves it: storage-nfs-server failed' };
+    expect(next('copy', unable)).toBe(`waits: ${unable.unfenced}`);
   });
 
   it('waits for every node in freeze and switch, save one in maintenance', () => {
