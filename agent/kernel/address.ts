@@ -54,6 +54,8 @@ export function parseAddress(words: Words): Thing {
   return {
     id: `address ${where.join(' ')}`,
     needs: [{ list: 'devices', value: device }],
+    // Without its settings the box would say to all that the address of a virtual service is here.
+    relies: ['sysctl', 'link', 'module'],
     found,
     former: async (look) => (isOurs ? null : formerOf(found(look))),
     make: (hands) => hands.call(['ip', family, 'address', 'replace', ...where, ...mannersOf(prefix)]),

@@ -40,13 +40,14 @@ export async function applyLines(unit: string, lines: readonly Line[], tools: To
   await judge(lines, failures, tools.eyes);
 }
 
+const kindOf = ({ text }: { text: string }): string => text.split(' ')[0] ?? text;
+
 /** Lines of one kind that follow each other are written down at once: none of them makes what was there before another. */
 function batchesOf(lines: readonly Line[]): Line[][] {
   const batches: Line[][] = [];
-  const kindOf = (line: Line | undefined) => line?.text.split(' ')[0];
   for (const line of lines) {
     const last = batches.at(-1);
-    if (last !== undefined && kindOf(last[0]) === kindOf(line)) last.push(line);
+    if (last?.[0] !== undefined && kindOf(last[0]) === kindOf(line)) last.push(line);
     else batches.push([line]);
   }
   return batches;
@@ -188,23 +189,28 @@ async function undoNow(
   shared: ReadonlySet<string>,
   { left }: Failures,
 ): Promise<void> {
-  const undo = async ({ text, former }: Entry) => {
-    const line = readBack(text);
-    if (line === null) return log.warn({ line: text }, 'a line of an earlier version is not undone');
-    await attempt(line, () => line.thing.undo(hands, eyes, former, shared)).finally(eyes.forget);
-    if (line.thing.concerns === 'customer') eyes.forgetSlow();
-  };
   const put: Entry[] = [];
   const gone: string[] = [];
+  const kept = new Set<string>();
+  const undo = async ({ id, text, former }: Entry) => {
+    const line = readBack(text);
+    if (line === null) log.warn({ line: text }, 'a line of an earlier version is not undone');
+    else
+      try {
+        await attempt(line, () => line.thing.undo(hands, eyes, former, shared)).finally(eyes.forget);
+      } catch (err) {
+        for (const kind of line.thing.relies ?? []) kept.add(kind);
+        left.push(err);
+        return;
+      }
+    if (line?.thing.concerns === 'customer') eyes.forgetSlow();
+    gone.push(id);
+  };
   eyes.forget();
   for (const entry of unwanted) {
     const units = [...new Set([...entry.units, ...turns.askers(entry.id)])].filter((one) => one !== unit);
     if (units.length > 0) put.push({ ...entry, units });
-    else
-      await undo(entry).then(
-        () => gone.push(entry.id),
-        (err: unknown) => left.push(err),
-      );
+    else if (!kept.has(kindOf(entry))) await undo(entry);
   }
   await made.change({ put, gone });
 }

@@ -43,6 +43,7 @@ export function parseExport(words: Words): Thing {
     found,
     former: (look) => formerOf(found(look)),
     concerns: 'storage',
+    relies: ['bind', 'nfsd'],
     make: async (hands, look) => {
       await refuseMissing(path, look);
       await hands.call(['exportfs', '-i', '-o', options, place]);

@@ -30,6 +30,7 @@ export function parseRoute(words: Words): Thing {
   return {
     id: `route ${family} ${destination} table ${table}`,
     needs: device === null ? [] : [{ list: 'devices', value: device }],
+    relies: ['link', 'module'],
     found: async (look) => {
       const [way, more] = await ways(look);
       if (way === undefined) return '';

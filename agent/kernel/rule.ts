@@ -45,6 +45,7 @@ export function parseRule(words: Words): Thing {
   return {
     id: `rule ${selector.join(' ')}`,
     needs: [],
+    relies: ['route'],
     found,
     former: (look) => formerOf(found(look)),
     make: async (hands, look) => {

@@ -30,6 +30,8 @@ export function parseSymlink(words: Words): Thing {
   return {
     id: `symlink ${path}`,
     concerns: 'storage',
+    // What is written by a link to nowhere lies on the box itself.
+    relies: ['mount'],
     needs: [path, target].map((value) => ({ list: 'folders' as const, value })),
     // Of the path itself only the folder that it is in: what it leads to is followed by those who read there.
     walks: [dirname(path)],

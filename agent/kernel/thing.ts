@@ -54,6 +54,8 @@ export interface Thing {
   wants?: string;
   /** Parts that other lines may ask for as well: `undo` leaves those that one of them still does. */
   shares?: readonly string[];
+  /** Kinds of lines that stay for as long as this one cannot be undone: it would do harm without them. */
+  relies?: readonly string[];
   /** The paths that root follows to make it; else those of its needs. A link in one of them leads nobody anywhere. */
   walks?: readonly string[];
   /** What the box has to have before any checker is asked, which would blame something else: what is missing, or null. */

@@ -1,12 +1,26 @@
 /** Lines that change hands between units, and a record that cannot be written: nothing is missing for a moment or left for ever. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createExecutables } from '../../agent/drivers/executables.ts';
+import { createRun, type Run } from '../../agent/drivers/run.ts';
+import { createKernel } from '../../agent/kernel/kernel.ts';
 import { type Line, parseLines } from '../../agent/kernel/lines.ts';
 import { systemClock } from '../../common/clock.ts';
+import { createLog } from '../../common/log.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Resource } from '../../protocol/resource.ts';
 import { kernelOf, newFolder, openHome } from '../support/home.ts';
 import { until } from '../support/until.ts';
@@ -192,4 +206,35 @@ it('[3.7] a link that cannot be made keeps nothing else from being made or undon
   expect(addresses('lo')).not.toContain('192.0.2.81/32');
   expect(readlinkSync(join(folder, 'two'))).toBe(`${folder}/chroot/two`);
   await kernel.apply('client', []);
+});
+
+it('[3.4] an address that cannot be undone keeps the settings without which all would be told that it is here', async () => {
+  const clock = systemClock;
+  let isBusy = true;
+  const real = createRun({
+    executables: createExecutables({ ip: '/usr/sbin/ip', stat: '/usr/bin/stat' }),
+    clock,
+  });
+  const busy: Run = (command, options) =>
+    isBusy && command.includes('del')
+      ? Promise.reject(new EvenkeelError('command-timeout', 'ip did not end within 5000 ms'))
+      : real(command, options);
+  const kernel = createKernel({
+    ...{ folder, aside: join(folder, 'mounts'), run: busy, clock, isRoot: true },
+    allowed: { sysctls: ['*'], modules: ['*'], devices: ['*'], folders: ['*'] },
+    log: createLog('agent', 'silent'),
+  });
+  const [key, other] = ['net.ipv4.conf.lo.arp_ignore', 'net.ipv4.conf.lo.arp_announce'];
+  const settings = [`sysctl ${key} 1`, `sysctl ${other} 2`];
+  await kernel.apply('realserver', linesOf(...settings, LINE, `symlink ${folder}/two ${folder}/chroot`));
+  await expect(kernel.apply('realserver', [])).rejects.toMatchObject({ code: 'undo-failed' });
+  expect(addresses('lo')).toContain(VIP);
+  expect([setting(key), setting(other)]).toEqual(['1', '2']);
+  // What has nothing to do with it goes, and it is known that the rest is owed.
+  expect(existsSync(join(folder, 'two'))).toBe(false);
+  expect(await kernel.isOwing('realserver', [])).toBe(true);
+  isBusy = false;
+  await kernel.apply('realserver', []);
+  expect(addresses('lo')).not.toContain(VIP);
+  expect([setting(key), setting(other)]).toEqual(['0', '0']);
 });
