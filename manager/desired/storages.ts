@@ -44,8 +44,9 @@ function serverProblems(
   old: StorageSpec | undefined,
   { Node }: View,
 ): Problem[] {
-  if (typeof server === 'string' || Node.get(server.node)?.spec.roles.includes(SERVER_ROLE)) return [];
   if (old && placesOf(old).some((place) => canonical(place.server) === canonical(server))) return [];
+  if (typeof server === 'string') return ownServer(edit, server, Node);
+  if (Node.get(server.node)?.spec.roles.includes(SERVER_ROLE)) return [];
   const there = Node.has(server.node);
   return [
     problemAt(edit, 'spec/server/node', {
@@ -57,6 +58,23 @@ function serverProblems(
       fix: there
         ? `give the node ${server.node} the role ${SERVER_ROLE} in the same request`
         : `let it join with the role ${SERVER_ROLE} first, or write the address of a server that somebody else runs`,
+    }),
+  ];
+}
+
+/** By its address a file server of this cluster would be somebody else's: nothing would be exported, nor fenced in a move. */
+function ownServer(edit: Edit, server: string, Node: View['Node']): Problem[] {
+  const node = [...Node.values()].find(
+    ({ spec: { roles, address, address6 } }) =>
+      roles.includes(SERVER_ROLE) && [address, address6].includes(server),
+  );
+  if (!node) return [];
+  return [
+    problemAt(edit, 'spec/server', {
+      code: 'storage-conflict',
+      value: server,
+      message: `${server} is the node ${node.name}, a file server of this cluster`,
+      fix: `write server: {node: ${node.name}}`,
     }),
   ];
 }

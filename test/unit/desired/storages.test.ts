@@ -31,6 +31,15 @@ describe('[3.7] the server of a storage', () => {
     expect(problem?.fix).toBe('give the node web1 the role storage in the same request');
   });
 
+  it('is named and not given by its address, by which nobody would fence it in a move; what stood so stays', () => {
+    const byAddress = storage('mail', { server: '10.0.0.41' });
+    expect(found([nas], ...puts(byAddress))).toEqual(['storage-conflict documents/0/spec/server 10.0.0.41']);
+    const [problem] = admit(proposed([...basics(), nas], puts(byAddress)));
+    expect(problem?.fix).toBe('write server: {node: nas}');
+    const changed = storage('mail', { server: '10.0.0.41', quotas: { ann: { soft: '1g', hard: '2g' } } });
+    expect(found([nas, byAddress], ...puts(changed))).toEqual([]);
+  });
+
   it('may be gone since: a dead box is removed, and what stood is changed as before', () => {
     const quotas = { ann: { soft: '1g', hard: '2g' } };
     expect(found([at('nas')], ...puts(storage('home', { server: { node: 'nas' }, quotas })))).toEqual([]);
