@@ -37,6 +37,7 @@ need_file() { [ -e "$1" ] || missing="$missing $2"; }
 find_missing_packages() {
   missing=
   need nginx nginx-light
+  need apache2 apache2
   need haproxy haproxy
   need keepalived keepalived
   need mosquitto_pub mosquitto-clients
