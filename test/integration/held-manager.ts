@@ -57,6 +57,12 @@ export async function createHeldManager() {
   const state = () => done<ManagerState>('GET', '/api/v1/state');
   const invite = (name: string, roles: string[]) =>
     done<{ join: string }>('POST', '/api/v1/invites', { name, roles });
+  const joined: string[] = [];
+  /** Each box has one of its own. */
+  const addressOf = (name: string) => {
+    if (!joined.includes(name)) joined.push(name);
+    return `127.0.0.${joined.indexOf(name) + 11}`;
+  };
   const enrolWith = async (joinString: string, name: string) => {
     const identity = pathOf(folder, name, 'identity');
     const paths = {
@@ -70,7 +76,7 @@ export async function createHeldManager() {
       arch: 'x64',
       agent: '0.1.0',
       protocol: 1,
-      address,
+      address: addressOf(name),
       paths,
     };
     await takeIdentity(joinString, { name, facts, folder: identity });
