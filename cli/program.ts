@@ -6,6 +6,7 @@ import { addBackup } from './commands/backup.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDelete } from './commands/delete.ts';
 import { addDiff } from './commands/diff.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
 import { addEvents } from './commands/events.ts';
 import { addExplain } from './commands/explain.ts';
@@ -30,7 +31,10 @@ import { parseOutput } from './session.ts';
 /** In the order in which help shows them. */
 const groups: { title: string; commands: ((program: Command) => void)[] }[] = [
   { title: 'Declare:', commands: [addApply, addDiff, addGet, addDelete, addExplain] },
-  { title: 'Look:', commands: [addNodes, addPools, addEvents, addJournal, addPlan, addRender, addState] },
+  {
+    title: 'Look:',
+    commands: [addNodes, addPools, addDoctor, addEvents, addJournal, addPlan, addRender, addState],
+  },
   {
     title: 'Operate:',
     commands: [addNode, addStorage, addTokens, addBackup, addRestore, addStartOver, addResume],

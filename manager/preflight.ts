@@ -1,12 +1,12 @@
 /** Preflight on the manager: whether a box fits the cluster, by what it says of itself and by what is declared. */
 import type { Clock } from '../common/clock.ts';
-import { merged } from '../common/findings.ts';
+import { merged, skip } from '../common/findings.ts';
 import type { View } from '../common/view.ts';
 import { EvenkeelError, type Problem } from '../protocol/errors.ts';
 import type { Finding, Needs, Verdict } from '../protocol/preflight.ts';
 import { HEALTH_PORT } from '../protocol/resources/cluster.ts';
 import { addresses } from './preflight/addresses.ts';
-import { createReach, portsIn, type Reach } from './preflight/knock.ts';
+import { createReach, type Knock, portsIn, type Reach } from './preflight/knock.ts';
 import { needsOf } from './preflight/needs.ts';
 import { segment } from './preflight/segment.ts';
 import type { Judging, Subject } from './preflight/subject.ts';
@@ -31,6 +31,10 @@ export interface Preflight {
   refuse(subject: Subject): void;
 }
 
+/** Boxes at whose port it knocks at one time. */
+const MOST_KNOCKS = 20;
+const BUSY = 'the manager tries many boxes just now; ask again';
+
 export const judgedBy = (judging: Judging): Finding[] =>
   [os, arch, version, clockOf, addresses, segment].map((check) => check(judging));
 
@@ -43,12 +47,20 @@ export function createPreflight({
 }: PreflightOptions): Preflight {
   const judge = (subject: Subject) =>
     judgedBy({ ...subject, view: view(), now: clock.now(), serves: serves() });
+  let knocking = 0;
+  const knockOnce = async (knock: Knock) => {
+    knocking += 1;
+    return portsIn(knock, reach).finally(() => {
+      knocking -= 1;
+    });
+  };
   return {
     judge,
     needs: (subject) => needsOf(subject, view()),
     verdict: async (subject, { from, listens }) => {
       const health = view().Cluster.get('cluster')?.spec.health.port ?? HEALTH_PORT;
-      const knocked = await portsIn({ address: subject.facts.address, from, listens, health }, reach);
+      const knock = { address: subject.facts.address, from, listens, health };
+      const knocked = await (knocking >= MOST_KNOCKS ? skip('ports-in', BUSY) : knockOnce(knock));
       return {
         checks: merged([...judge(subject), knocked]),
         needs: needsOf(subject, view()),

@@ -1,5 +1,5 @@
 /** What the roles of a node ask of its box: packages, kernel modules, ports, storages, addresses on lo. Pure. */
-import { mountsStorages, policiesOf } from '../../common/policies.ts';
+import { mountsStorages, policiesOf, SERVER_ROLE } from '../../common/policies.ts';
 import { resolveListens } from '../../common/render/resolve.ts';
 import type { Stored, View } from '../../common/view.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
@@ -18,7 +18,7 @@ export function needsOf({ name, roles, parameters, facts }: Subject, view: View)
     packages: { debian: packagesOf('debian'), rhel: packagesOf('rhel') },
     modules: each(policies.flatMap(({ spec: { modules } }) => modules ?? [])),
     ports: portsOf(policies, name, spec, cluster),
-    storages: storagesOf(policies, name, view),
+    storages: storagesOf(policies, { name, roles }, view),
     vips: vipsOf(roles, view),
   };
 }
@@ -43,12 +43,16 @@ function portsOf(
   });
 }
 
-function storagesOf(policies: Stored<'Policy'>[], name: string, view: View): Needs['storages'] {
+function storagesOf(
+  policies: Stored<'Policy'>[],
+  { name, roles }: Pick<Subject, 'name' | 'roles'>,
+  view: View,
+): Needs['storages'] {
   const mounts = policies.some(mountsStorages);
   return [...view.Storage.values()].flatMap(({ name: storage, spec }) => {
     const server = typeof spec.server === 'string' ? spec.server : spec.server.node;
     const place = { mountpoint: spec.mountpoint, ...(spec.link === undefined ? {} : { link: spec.link }) };
-    const isHere = server === name;
+    const isHere = server === name && roles.includes(SERVER_ROLE);
     if (!mounts && !isHere) return [];
     return [
       {
