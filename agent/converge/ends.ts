@@ -13,7 +13,7 @@ export function allowedNow({ unit, tools }: Pass): Allowed & { stop?: Ending } {
   const node = tools.desired.get('Node', tools.node);
   const policy = tools.desired.get('Policy', unit.name);
   if (!node || !policy) return { mode: 'enforce', why: '' };
-  const word = allowed(node.spec, policy.spec, tools.clock.now());
+  const word = allowed(node.spec, policy.spec, tools.clock.now(), tools.rootHold());
   if (word.mode === 'enforce') return word;
   const code = word.mode === 'hold' ? 'on-hold' : 'audit-only';
   return {
@@ -70,7 +70,9 @@ export async function settle(pass: Pass, plan: Plan, word: Allowed): Promise<End
   // Nothing was put right, and it would be told as such every few seconds.
   drift.repaired = false;
   const { code, message } = pass.left;
-  return { result: 'failed', step: 'reload', error: { code, message }, againAfter: AGAIN_MS };
+  // All that is asked for is there: nobody is to be sent elsewhere for what is there too much.
+  const result = code === 'undo-failed' ? 'held' : 'failed';
+  return { result, step: 'reload', error: { code, message }, againAfter: AGAIN_MS };
 }
 
 /** Of a disk that does not take what is written, in the words of the system. */
@@ -81,6 +83,9 @@ function coded(err: unknown): EvenkeelError {
   const { code = '' } = err as NodeJS.ErrnoException;
   return new EvenkeelError(ofDisk.test(code) ? 'write-failed' : 'internal', messageOf(err), { cause: err });
 }
+
+/** What one storage or one customer lacks, or what is there too much, is told at the end: all others are served. */
+export const serveWithout: ReadonlySet<string> = new Set<ErrorCode>(['line-failed', 'undo-failed']);
 
 /** Whoever has to do something about it is another box, or what uses it still: to look every few seconds is no burden. */
 const isAwaited = new Set<ErrorCode>(['mount-failed', 'line-failed', 'undo-failed']);
@@ -96,7 +101,7 @@ export async function failed(pass: Pass, err: unknown): Promise<Ending> {
   if (code === 'validate-failed' && first !== undefined && !refused.some(({ digest }) => digest === first))
     await unit.record.write({ refused: [...refused, { digest: first, code, message }] });
   // What the kernel lacks is missed by whoever is served, however well the daemon runs.
-  const serves = !ofKernel.has(code) && (await servesGood(pass));
+  const serves = code === 'undo-failed' || (!ofKernel.has(code) && (await servesGood(pass)));
   const result = serves ? 'held' : 'failed';
   if (isAwaited.has(code)) return { result, step, error: { code, message }, againAfter: AGAIN_MS };
   return { result, step, error: { code, message }, failure };

@@ -1,7 +1,8 @@
 /** Reload: the daemon loads the active tree, once however many files changed, and has to show that it did. */
 import type { ResolvedService } from '../../common/render/resolved.ts';
-import { type ErrorCode, EvenkeelError } from '../../protocol/errors.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Wish } from '../drivers/driver.ts';
+import { serveWithout } from './ends.ts';
 import type { Pass } from './pass.ts';
 import { isRedefined, owesLoad, type Plan } from './plan.ts';
 import type { Wanted } from './render.ts';
@@ -37,9 +38,6 @@ export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> 
   if (isDead && wanted.service) pass.daemon.restarted = wanted.service.name;
   tools.hooks.reloaded(unit.name);
 }
-
-/** What one storage or one customer lacks, or what is there too much, is told at the end: all others are served. */
-const serveWithout = new Set<ErrorCode>(['line-failed', 'undo-failed']);
 
 async function holdLines({ unit, tools }: Pass, { kernel }: Wanted): Promise<EvenkeelError | null> {
   try {

@@ -21,6 +21,7 @@ import { askAgain, tryAll } from './again.ts';
 import { converge } from './converge.ts';
 import { type FindCulprits, findCulprits } from './culprit.ts';
 import { createDeaths } from './deaths.ts';
+import { serveWithout } from './ends.ts';
 import { createFights } from './fights.ts';
 import { beginPass, type Ending, type Hooks, type Pass, type Tools, type Unit } from './pass.ts';
 import { activeManifest } from './plan.ts';
@@ -29,6 +30,7 @@ import { removeUnit } from './remove.ts';
 import { createRenderer } from './render.ts';
 import { type ConvergeReport, createReporter } from './report.ts';
 import { createRestarts } from './restarts.ts';
+import { endDaemon } from './serving.ts';
 import { createStanding } from './standing.ts';
 import { createTruce } from './truce.ts';
 
@@ -51,6 +53,8 @@ export interface UnitsOptions {
   desired: Desired;
   executables: Executables;
   kernel: Kernel;
+  /** Nobody's, unless said. */
+  rootHold?: Tools['rootHold'];
   runChecks: Tools['runChecks'];
   hooks: Hooks;
   report: (body: ConvergeReport) => void;
@@ -127,8 +131,7 @@ export function createUnits(options: UnitsOptions): Units {
   const work = async (name: string): Promise<Again | undefined> => {
     const wanted = standing.wanted();
     if (wanted?.includes(name)) return pass(name);
-    if (wanted !== null && standing.isActive(name)) await remove(name);
-    return undefined;
+    return wanted !== null && standing.isActive(name) ? remove(name) : undefined;
   };
   const pass = async (name: string): Promise<Again | undefined> => {
     const one = await passOf(name);
@@ -141,8 +144,11 @@ export function createUnits(options: UnitsOptions): Units {
     if (one.contents) await askAgain(one).catch(stillHeld);
     running.set(name, one);
     const ending = await walk(one).finally(() => running.delete(name));
-    if (ending.failure && !stopping.signal.aborted) throw ending.failure;
-    return ending.againAfter === undefined ? undefined : { againAfter: ending.againAfter };
+    return againOf(ending);
+  };
+  const againOf = ({ failure, againAfter }: Ending): Again => {
+    if (failure && !stopping.signal.aborted) throw failure;
+    return againAfter === undefined ? undefined : { againAfter };
   };
   const walk = async (one: Pass): Promise<Ending> => {
     const { unit } = one;
@@ -162,16 +168,23 @@ export function createUnits(options: UnitsOptions): Units {
         log.warn({ unit: name, err: messageOf(err) }, 'old trees were not removed'),
       );
   };
-  const remove = async (name: string) => {
+  const remove = async (name: string): Promise<Again> => {
     const { hold, mode } = desired.get('Node', node)?.spec ?? {};
-    if (mode === 'audit' || (hold && !(hold.until && Date.parse(hold.until) <= clock.now()))) return;
+    if (
+      tools.rootHold() ||
+      mode === 'audit' ||
+      (hold && !(hold.until && Date.parse(hold.until) <= clock.now()))
+    )
+      return undefined;
     deaths.watch(name, null);
-    await removeUnit(await passOf(name));
+    const ending = await removeUnit(await passOf(name), reporter);
+    if (ending.error) return againOf(ending);
     opening.delete(name);
     open.delete(name);
     reporter.forget(name);
     watch.set(name, [], { differs: () => false });
     log.info({ unit: name }, 'unit removed');
+    return undefined;
   };
   const passes = createLoop({ clock, log, work: announced(options, work) });
   const gathered = createGather({ clock, log, quiet: QUIET_MS, atMost: AT_MOST_MS, call: passes.put });
@@ -202,7 +215,8 @@ export function createUnits(options: UnitsOptions): Units {
       options.hooks.died(name);
     },
     gone: (name) => {
-      if (reporter.last().get(name)?.result !== 'failed') passes.put(name);
+      const { result, error } = reporter.last().get(name) ?? {};
+      if (result !== 'failed' || (error && serveWithout.has(error.code))) passes.put(name);
     },
     clock,
   });
@@ -277,6 +291,7 @@ function toolsOf(options: UnitsOptions): Tools {
     desired,
     run,
     kernel,
+    rootHold: options.rootHold ?? (() => null),
     driver: createDirectDriver({ executables, run, logFolder: config.paths.log, clock, log }),
     places: createPlaces({
       allowed: config.places,

@@ -219,8 +219,15 @@ describe('one who is wrong', () => {
       await until('it is told', async () => last()?.error?.code === 'line-failed', 10_000);
       expect(last()).toMatchObject({ result: 'failed', held: [] });
       expect(last()?.error?.message).toContain(gone());
+      const first = home.pid(unit);
+      expect(existsSync(`/proc/${first}`)).toBe(true);
+      // It has just been looked at, and would be in 5 s.
+      process.kill(first, 'SIGKILL');
+      const file = join(home.paths.run, `${unit}.pid`);
+      const other = () => existsSync(file) && ![0, first].includes(home.pid(unit));
+      await until('it runs again', other, 3_000);
       const pid = home.pid(unit);
-      expect(existsSync(`/proc/${pid}`)).toBe(true);
+      await until('it is told as well', async () => last()?.error?.code === 'line-failed', 10_000);
 
       await home.declare(template(gone(), 'address 192.0.2.70/32 dev lo'));
       await until('it is made', async () => addresses('lo').includes('192.0.2.70/32'), 10_000);
