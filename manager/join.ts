@@ -93,7 +93,6 @@ async function join(
   const known = store.view().Node.get(name);
   const trusted = known?.spec.identity;
   const { claim } = invitation;
-  const approve = invitation.approve || store.view().Cluster.get('cluster')?.spec.approveJoins === true;
   if (claim?.state === 'joined' && (claim.node !== name || trusted?.key !== key))
     throw new EvenkeelError('invite-invalid', `this join string was used at ${claim.at} for ${claim.node}`);
   refuseCopy(store, name, key);
@@ -106,7 +105,7 @@ async function join(
     await queue.keep(invitation, { ...box, state: 'identity' });
     throw changed(options, name, { key, known: trusted.key, from });
   }
-  if (approve && !trusted) {
+  if (!trusted && needsApproval(store, invitation)) {
     await queue.keep(invitation, { ...box, state: 'approval' });
     throw new EvenkeelError(
       'join-waiting',
@@ -154,6 +153,10 @@ const subjectOf = (
   const { roles, parameters } = known ?? invitation;
   return { name, roles, parameters, facts };
 };
+
+/** Whether an operator decides. */
+const needsApproval = (store: JoinStore, { approve }: { approve: boolean }): boolean =>
+  approve || store.view().Cluster.get('cluster')?.spec.approveJoins === true;
 
 /** A disk that was copied brings the key of the box that it was copied from. @throws EvenkeelError identity-copied */
 function refuseCopy(store: JoinStore, name: string, key: string): void {

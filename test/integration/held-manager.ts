@@ -57,12 +57,7 @@ export async function createHeldManager() {
   const state = () => done<ManagerState>('GET', '/api/v1/state');
   const invite = (name: string, roles: string[]) =>
     done<{ join: string }>('POST', '/api/v1/invites', { name, roles });
-  const joined: string[] = [];
-  /** Each box has one of its own. */
-  const addressOf = (name: string) => {
-    if (!joined.includes(name)) joined.push(name);
-    return `127.0.0.${joined.indexOf(name) + 11}`;
-  };
+  const addressOf = createAddresses();
   const enrolWith = async (joinString: string, name: string) => {
     const identity = pathOf(folder, name, 'identity');
     const paths = {
@@ -71,12 +66,14 @@ export async function createHeldManager() {
       log: pathOf(folder, name),
     };
     const facts = {
-      hostname: name,
-      os: 'Debian 12',
-      arch: 'x64',
-      agent: '0.1.0',
-      protocol: 1,
-      address: addressOf(name),
+      ...{
+        hostname: name,
+        os: 'Debian 12',
+        arch: 'x64',
+        agent: '0.1.0',
+        protocol: 1,
+        address: addressOf(name),
+      },
       paths,
     };
     await takeIdentity(joinString, { name, facts, folder: identity });
@@ -131,6 +128,15 @@ export async function createHeldManager() {
       await stop();
       await remove();
     },
+  };
+}
+
+/** Each box has one of its own. */
+function createAddresses() {
+  const boxes: string[] = [];
+  return (name: string) => {
+    if (!boxes.includes(name)) boxes.push(name);
+    return `127.0.0.${boxes.indexOf(name) + 11}`;
   };
 }
 

@@ -1,16 +1,13 @@
 /** Who is let in: invitations and their bounds, boxes that wait for an operator, and keys that change, over the real door. */
 import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { join as pathOf } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { confirm } from '../../agent/identity/confirm.ts';
 import { newKey, requestFor } from '../../agent/identity/csr.ts';
-import { patiently } from '../../agent/identity/patience.ts';
 import { join, ownKey, parseJoinString } from '../../agent/identity.ts';
 import { readable } from '../../common/fingerprint.ts';
 import { createPki, initPki, type Pki } from '../../manager/pki/pki.ts';
 import { createNodeViews } from '../../manager/wiring/nodes.ts';
-import { type ErrorCode, EvenkeelError } from '../../protocol/errors.ts';
+import type { EvenkeelError } from '../../protocol/errors.ts';
 import type { Facts } from '../../protocol/messages.ts';
 import { parseResource } from '../../protocol/resource.ts';
 import { createManualClock, type ManualClock } from '../support/clock.ts';
@@ -167,38 +164,6 @@ describe('[4.4] an invitation', () => {
 });
 
 describe('[4.4] trust on the box', () => {
-  const shown = {
-    name: 'web1',
-    manager: { at: '10.0.0.1:8443', fingerprint: 'ab'.repeat(32) },
-    key: 'cd'.repeat(32),
-  };
-  const terminal = (answer?: string) => {
-    const input = Object.assign(new PassThrough(), { isTTY: answer !== undefined });
-    const output = new PassThrough();
-    if (answer !== undefined) input.end(`${answer}\n`);
-    return { input, output, text: () => String(output.read() ?? '') };
-  };
-
-  it('shows both fingerprints in the form of the manager, and asks', async () => {
-    const said = terminal('yes');
-    await confirm(shown, false, said);
-    const text = said.text();
-    expect(text).toContain(`the manager at 10.0.0.1:8443  ${readable(shown.manager.fingerprint)}\n`);
-    expect(text).toContain('abab-abab-abab-abab-abab-abab-abab-abab');
-    expect(text).toContain('cdcd-cdcd-cdcd-cdcd-cdcd-cdcd-cdcd-cdcd');
-    await expect(confirm(shown, false, terminal('n'))).rejects.toMatchObject({ code: 'not-confirmed' });
-    await expect(confirm(shown, false, terminal(''))).rejects.toMatchObject({ code: 'not-confirmed' });
-  });
-
-  it('needs --yes where there is no terminal, and shows them all the same', async () => {
-    await expect(confirm(shown, false, terminal())).rejects.toMatchObject({
-      ...{ code: 'not-confirmed', message: expect.stringContaining('--yes') },
-    });
-    const said = terminal();
-    await confirm(shown, true, said);
-    expect(said.text()).toContain(readable(shown.key));
-  });
-
   it('has the fingerprint of the key that the manager then knows', async () => {
     const key = await ownKey(box('web1'));
     await joinAs('web1', await invite());
@@ -289,41 +254,6 @@ describe('[4.4] a box that has to be accepted', () => {
     expect(door.join.waiting()).toHaveLength(100);
     expect(await ask(await invite({ approve: true }))).toMatchObject({ code: 'busy' });
     expect(door.join.waiting()).toHaveLength(100);
-  });
-
-  it('asks again every five seconds, through a restart of the manager, and for so long and no longer', async () => {
-    const time = createManualClock();
-    const said: string[] = [];
-    const patience = { wait: 60_000, say: (line: string) => said.push(line), clock: time };
-    const saying = (...codes: ErrorCode[]) => {
-      const tries: number[] = [];
-      const ask = async () => {
-        tries.push(time.monotonic());
-        const code = codes[tries.length - 1];
-        if (code !== undefined) throw new EvenkeelError(code, code);
-        return 'joined';
-      };
-      const ended = patiently(ask, patience).catch((err: unknown) => (err as EvenkeelError).code);
-      return { tries, ended };
-    };
-    const settle = () => new Promise((resolve) => setImmediate(resolve));
-    const good = saying('join-waiting', 'join-waiting', 'node-unreachable', 'manager-held');
-    await settle();
-    await time.advance(25_000);
-    expect(await good.ended).toBe('joined');
-    expect(good.tries).toEqual([0, 5_000, 10_000, 15_000, 20_000]);
-    expect(said).toEqual(['join-waiting', 'node-unreachable', 'manager-held']);
-    const long = saying(...Array.from({ length: 100 }, () => 'join-waiting' as const));
-    await settle();
-    await time.advance(120_000);
-    expect({ ended: await long.ended, tries: long.tries.length }).toEqual({
-      ended: 'join-waiting',
-      tries: 13,
-    });
-    for (const code of ['node-unreachable', 'invite-invalid', 'name-in-use', 'manager-untrusted'] as const) {
-      const once = saying(code);
-      expect({ ended: await once.ended, tries: once.tries.length }).toEqual({ ended: code, tries: 1 });
-    }
   });
 });
 
