@@ -60,22 +60,7 @@ export async function createHeldManager() {
   const addressOf = createAddresses();
   const enrolWith = async (joinString: string, name: string) => {
     const identity = pathOf(folder, name, 'identity');
-    const paths = {
-      state: pathOf(folder, name),
-      run: pathOf(folder, name, 'run'),
-      log: pathOf(folder, name),
-    };
-    const facts = {
-      ...{
-        hostname: name,
-        os: 'Debian 12',
-        arch: 'x64',
-        agent: '0.1.0',
-        protocol: 1,
-        address: addressOf(name),
-      },
-      paths,
-    };
+    const facts = factsOf(name, addressOf(name), pathOf(folder, name));
     await takeIdentity(joinString, { name, facts, folder: identity });
     return openIdentity({ folder: identity, clock: systemClock, log: quiet });
   };
@@ -130,6 +115,11 @@ export async function createHeldManager() {
     },
   };
 }
+
+const factsOf = (hostname: string, address: string, state: string) => ({
+  ...{ hostname, os: 'Debian 12', arch: 'x64', agent: '0.1.0', protocol: 1, address },
+  paths: { state, run: pathOf(state, 'run'), log: state },
+});
 
 /** Each box has one of its own. */
 function createAddresses() {
