@@ -15,8 +15,18 @@ export interface Allowed {
 type NodeWord = Pick<NodeSpec, 'mode' | 'hold'>;
 type PolicyWord = Pick<PolicySpec, 'mode'>;
 
-/** @param now milliseconds since the epoch */
-export function allowed(node: NodeWord, policy: PolicyWord, now: number): Allowed {
+/**
+ * @param now milliseconds since the epoch
+ * @param rootHold what root of the box itself has said
+ */
+export function allowed(
+  node: NodeWord,
+  policy: PolicyWord,
+  now: number,
+  rootHold: { reason: string } | null = null,
+): Allowed {
+  if (rootHold)
+    return { mode: 'hold', why: `on hold by root of the box${rootHold.reason && `: ${rootHold.reason}`}` };
   const { hold } = node;
   const left = hold?.until === undefined ? undefined : Date.parse(hold.until) - now;
   if (hold && (left === undefined || left > 0)) {

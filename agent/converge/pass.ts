@@ -25,6 +25,8 @@ export interface Tools {
   driver: ServiceDriver;
   run: Run;
   kernel: Kernel;
+  /** What root of this box has said of changes to it. */
+  rootHold: () => { reason: string } | null;
   places: Places;
   runChecks: (
     checks: readonly ResolvedCheck[],
@@ -61,6 +63,8 @@ export interface Unit {
   serving: string | null;
   /** The next comparison with the disk reads the bytes as well. */
   contents: boolean;
+  /** Somebody on the box wants its daemon ended and started by the next pass. */
+  toRestart: boolean;
 }
 
 /** How a pass ended. */

@@ -8,16 +8,24 @@ export function isDown({ unit, tools }: Pass): boolean {
   return running !== null && tools.driver.read(running).pid === null;
 }
 
+/** Somebody on the box wants a new process: the pass that follows starts it, whatever its mode. */
+export async function endDaemon({ unit, tools, daemon }: Pass): Promise<void> {
+  const { running } = unit.record.read();
+  if (running === null) return;
+  daemon.ended = true;
+  await tools.driver.apply(running, ['stop']);
+}
+
 /** A daemon that died is started again on the tree that it had loaded, whatever speaks against the tree that is wanted. */
 export async function keepServing(pass: Pass): Promise<void> {
   const { unit, tools, daemon, signal } = pass;
   const { loaded, running } = unit.record.read();
   if (signal.aborted || running === null || !isDown(pass)) return;
   if (loaded === null || (await unit.trees.active()) !== loaded || unit.restarts.wait() > 0) return;
-  unit.restarts.note();
+  if (!daemon.ended) unit.restarts.note();
   try {
     await tools.driver.apply(running, ['start']);
-    daemon.restarted = running.name;
+    if (!daemon.ended) daemon.restarted = running.name;
   } catch (err) {
     tools.log.error({ unit: unit.name, err: messageOf(err) }, 'what was served cannot be served again');
   }

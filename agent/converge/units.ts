@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { type Again, createGather, createLoop } from '../../common/loop.ts';
-import { messageOf } from '../../protocol/errors.ts';
+import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { UnitPlan } from '../../protocol/messages.ts';
 import { createDirectDriver } from '../drivers/direct.ts';
 import type { Executables } from '../drivers/executables.ts';
@@ -76,6 +76,16 @@ export interface UnitState {
   ok: boolean;
   /** Its last pass saw the desired state as it is now. */
   current: boolean;
+  /** What ended its last pass; empty when nothing did. */
+  error: string;
+  /** The resources that it goes on without. */
+  held: string[];
+}
+
+export interface UnitService {
+  unit: string;
+  service: string;
+  pid: number | null;
 }
 
 export interface Units {
@@ -93,6 +103,10 @@ export interface Units {
   /** Compares every file with what it should be; with `contents` every byte, and asks the checker again about what it refused. */
   sweep(options?: { contents: boolean }): void;
   state(): UnitState[];
+  /** The daemons that units have started, and their pid as it is now. */
+  services(): UnitService[];
+  /** Ends the daemon of a unit and starts it on what it serves. @throws EvenkeelError not-found where there is none */
+  restart(unit: string): Promise<void>;
   /** Says again how each unit ended last: the manager may have forgotten it. */
   say(): void;
   /** Waits until nothing is queued or running. */
@@ -139,6 +153,8 @@ export function createUnits(options: UnitsOptions): Units {
     // What is asked for from here on is for the next pass.
     one.contents = unit.contents;
     unit.contents = false;
+    if (unit.toRestart) await endDaemon(one);
+    unit.toRestart = false;
     const stillHeld = (err: unknown) =>
       log.warn({ unit: name, err: messageOf(err) }, 'what is held back is not tried again');
     if (one.contents) await askAgain(one).catch(stillHeld);
@@ -257,10 +273,25 @@ export function createUnits(options: UnitsOptions): Units {
     sweep,
     state: () =>
       (standing.wanted() ?? []).map((unit) => {
-        const { digest = '', result = 'pending', scopes } = reporter.last().get(unit) ?? {};
+        const { digest = '', result = 'pending', scopes, error, held = [] } = reporter.last().get(unit) ?? {};
         const current = isDeepStrictEqual(scopes, standing.scopes());
-        return { unit, digest, result, ok: !['failed', 'rolledBack', 'pending'].includes(result), current };
+        return {
+          ...{ unit, digest, result, current, ok: !['failed', 'rolledBack', 'pending'].includes(result) },
+          ...{ error: error?.message ?? '', held: held.map(({ kind, name }) => `${kind}/${name}`) },
+        };
       }),
+    services: () =>
+      [...open.values()].flatMap(({ name, record }) => {
+        const service = record.read().running;
+        return service ? [{ unit: name, service: service.name, pid: tools.driver.read(service).pid }] : [];
+      }),
+    restart: async (name) => {
+      const unit = open.get(name);
+      if (!unit?.record.read().running)
+        throw new EvenkeelError('not-found', `there is no daemon of a unit ${name} on this box`);
+      unit.toRestart = true;
+      passes.put(name);
+    },
     say: reporter.repeat,
     idle: async () => {
       await gathered.idle();
@@ -324,6 +355,7 @@ async function openUnit(
     restarts: createRestarts(clock),
     serving: null,
     contents: false,
+    toRestart: false,
   };
   open.set(name, unit);
   return unit;
