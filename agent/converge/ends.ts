@@ -87,6 +87,10 @@ function coded(err: unknown): EvenkeelError {
 /** What one storage or one customer lacks, or what is there too much, is told at the end: all others are served. */
 export const serveWithout: ReadonlySet<string> = new Set<ErrorCode>(['line-failed', 'undo-failed']);
 
+/** Whether the daemon of a unit ran when its last pass ended. */
+export const servesAll = (last: { result: string; error?: { code: string } } | undefined): boolean =>
+  last?.result !== 'failed' || (last.error !== undefined && serveWithout.has(last.error.code));
+
 /** Whoever has to do something about it is another box, or what uses it still: to look every few seconds is no burden. */
 const isAwaited = new Set<ErrorCode>(['mount-failed', 'line-failed', 'undo-failed']);
 const ofKernel = new Set<ErrorCode>(['kernel-refused', ...isAwaited]);

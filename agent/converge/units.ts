@@ -21,7 +21,7 @@ import { askAgain, tryAll } from './again.ts';
 import { converge } from './converge.ts';
 import { type FindCulprits, findCulprits } from './culprit.ts';
 import { createDeaths } from './deaths.ts';
-import { serveWithout } from './ends.ts';
+import { servesAll } from './ends.ts';
 import { createFights } from './fights.ts';
 import { beginPass, type Ending, type Hooks, type Pass, type Tools, type Unit } from './pass.ts';
 import { activeManifest } from './plan.ts';
@@ -231,8 +231,7 @@ export function createUnits(options: UnitsOptions): Units {
       options.hooks.died(name);
     },
     gone: (name) => {
-      const { result, error } = reporter.last().get(name) ?? {};
-      if (result !== 'failed' || (error && serveWithout.has(error.code))) passes.put(name);
+      if (servesAll(reporter.last().get(name))) passes.put(name);
     },
     clock,
   });

@@ -20,7 +20,7 @@ import { type Line, parseLines } from '../../agent/kernel/lines.ts';
 import { systemClock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
-import { openHome } from '../support/home.ts';
+import { type Home, openHome } from '../support/home.ts';
 import { until } from '../support/until.ts';
 import { declared } from '../unit/render/declared.ts';
 import { addresses, bringUp, ip, marks, run } from './network.ts';
@@ -116,6 +116,13 @@ function linesOf(...text: string[]): Line[] {
   const { lines, problems } = parseLines(text.join('\n'));
   expect(problems).toEqual([]);
   return lines;
+}
+
+async function another(home: Home, unit: string, first: number): Promise<number> {
+  const file = join(home.paths.run, `${unit}.pid`);
+  const isThere = () => existsSync(file) && ![0, first].includes(home.pid(unit));
+  await until('another runs', isThere, 3_000);
+  return home.pid(unit);
 }
 
 describe('one who is wrong', () => {
@@ -223,10 +230,7 @@ describe('one who is wrong', () => {
       expect(existsSync(`/proc/${first}`)).toBe(true);
       // It has just been looked at, and would be in 5 s.
       process.kill(first, 'SIGKILL');
-      const file = join(home.paths.run, `${unit}.pid`);
-      const other = () => existsSync(file) && ![0, first].includes(home.pid(unit));
-      await until('it runs again', other, 3_000);
-      const pid = home.pid(unit);
+      const pid = await another(home, unit, first);
       await until('it is told as well', async () => last()?.error?.code === 'line-failed', 10_000);
 
       await home.declare(template(gone(), 'address 192.0.2.70/32 dev lo'));
