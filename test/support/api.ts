@@ -35,7 +35,7 @@ export interface TestApiOptions {
   failuresPerMinute?: number;
   /** The folder of a release. */
   release?: string;
-  ask?: (node: string, what: Ask['what']) => Promise<Answer>;
+  ask?: (node: string, what: Ask['what'], needs?: Ask['needs']) => Promise<Answer>;
   /** From which address a node speaks now. */
   alive?: (node: string) => string | undefined;
   /** Changes how a node is seen: in truth that is what it says itself. */
