@@ -32,12 +32,8 @@ export type TestNode = Awaited<ReturnType<HeldManager['joinNode']>>;
 export async function createHeldManager() {
   const { folder, remove } = await temporaryFolder();
   const data = pathOf(folder, 'manager');
-  const ports = await choosePorts({
-    api: [address],
-    machines: [address],
-    broker: [address],
-    fallback: [address],
-  });
+  const here = [address];
+  const ports = await choosePorts({ api: here, machines: here, broker: here, fallback: here });
   const { token } = await init(
     {
       ...{ data, content, address, balancer: 'haproxy' },

@@ -120,7 +120,7 @@ describe('[4.4] an invitation', () => {
       const refused = await refusal(joinAs('web1', string));
       expect(refused).toMatchObject({
         code: 'invite-invalid',
-        message: expect.stringContaining('taken back'),
+        message: expect.stringContaining('was taken back at'),
       });
       await restart();
     }
