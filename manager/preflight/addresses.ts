@@ -8,12 +8,15 @@ const NAME = 'addresses';
 const LOOPBACK = '127.0.0.0/8';
 
 /** Whose the address is already; undefined when it is free. */
-function ownerOf({ name, view, facts: { address } }: Judging): string | undefined {
+function ownerOf({ name, roles, view, facts: { address } }: Judging): string | undefined {
+  const balancer = view.Cluster.get('cluster')?.spec.balancer;
+  // HAProxy may answer at the address that its box has anyway.
+  const mayHaveVip = balancer === 'haproxy' && roles.includes('balancer');
   for (const node of view.Node.values())
     if (node.name !== name && [node.spec.address, node.spec.address6].includes(address))
       return `the node ${node.name}`;
   for (const { name: service, spec } of view.VirtualService.values())
-    if (spec.vip === address) return `the virtual service ${service}`;
+    if (spec.vip === address && !mayHaveVip) return `the virtual service ${service}`;
   for (const { name: storage, spec } of view.Storage.values())
     if (spec.server === address) return `the file server of the storage ${storage}`;
   return undefined;

@@ -157,6 +157,18 @@ const cases: [title: string, name: string, state: string, found: RegExp, Given][
     { documents: [service('10.0.0.13')] },
   ],
   [
+    ...([
+      'the same where HAProxy answers at the address of its box',
+      'addresses',
+      'pass',
+      /is free/,
+    ] as const),
+    {
+      roles: ['balancer'],
+      view: viewOf([{ ...CLUSTER, spec: { ...CLUSTER.spec, balancer: 'haproxy' } }, service('10.0.0.13')]),
+    },
+  ],
+  [
     'loopback',
     'addresses',
     'fail',
