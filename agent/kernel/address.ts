@@ -10,27 +10,35 @@ interface Shown {
   addr_info?: { local?: string; prefixlen?: number }[];
 }
 
-const isSame = ({ address, length }: Prefix, local: string | undefined, bits: number) =>
-  bits === length && local !== undefined && canonical(local) === address;
+const keyOf = (device: string, address: string, length: number | string) =>
+  `${device} ${canonical(address)}/${length}`;
 
 /** Without starting a process, which the check would do every second; a device without a carrier is not listed here. */
-function isListed(prefix: Prefix, device: string): boolean {
-  const entries = Object.entries(networkInterfaces()).filter(([name]) => name.split(':')[0] === device);
-  return entries
-    .flatMap(([, list]) => list ?? [])
-    .some(({ cidr }) => {
-      const [local, bits] = cidr?.split('/') ?? [];
-      return isSame(prefix, local, Number(bits));
-    });
+const listed = (look: Look): ReadonlySet<string> =>
+  look.once('addresses', () => {
+    const all = Object.entries(networkInterfaces()).flatMap(([name, list]) =>
+      (list ?? []).map(({ address, cidr }) =>
+        keyOf(name.split(':')[0] ?? name, address.split('%')[0] ?? address, cidr?.split('/')[1] ?? ''),
+      ),
+    );
+    return new Set(all);
+  });
+
+async function shown(family: string, device: string, look: Look): Promise<ReadonlySet<string>> {
+  const text = await look.ask(['ip', '-j', family, 'address', 'show', 'dev', device]);
+  return look.once(`addresses ${family} ${device}`, () => {
+    const entries = text === '' ? [] : (JSON.parse(text) as Shown[]);
+    return new Set(
+      entries
+        .flatMap(({ addr_info = [] }) => addr_info)
+        .map(({ local = '', prefixlen = -1 }) => keyOf(device, local, prefixlen)),
+    );
+  });
 }
 
-async function isThere(prefix: Prefix, device: string, look: Look): Promise<boolean> {
-  if (isListed(prefix, device)) return true;
-  const text = await look.ask(['ip', '-j', familyOf(prefix.address), 'address', 'show', 'dev', device]);
-  const shown = text === '' ? [] : (JSON.parse(text) as Shown[]);
-  return shown
-    .flatMap(({ addr_info = [] }) => addr_info)
-    .some(({ local, prefixlen }) => isSame(prefix, local, prefixlen ?? -1));
+async function isThere({ address, length }: Prefix, device: string, look: Look): Promise<boolean> {
+  const key = keyOf(device, address, length);
+  return listed(look).has(key) || (await shown(familyOf(address), device, look)).has(key);
 }
 
 /**

@@ -21,16 +21,19 @@ function clientOf(words: Words): string {
   return client.includes('/') ? client : `${client}/32`;
 }
 
+/** Its options, by folder and client. */
+const exported = (look: Look): ReadonlyMap<string, string> =>
+  look.once('exports', () => {
+    const lines = (look.read(TABLE) ?? '').split('\n').map((line) => /^([^(]*)\((.*).$/.exec(line));
+    return new Map(lines.map((line) => [line?.[1] ?? '', line?.[2] ?? '']));
+  });
+
 export function parseExport(words: Words): Thing {
   const path = pathOf(words, 'the folder that is exported');
   const client = clientOf(words);
   const options = words.take('options of the export', OPTIONS);
   const place = `${client}:${path}`;
-  const present = (look: Look) =>
-    (look.read(TABLE) ?? '')
-      .split('\n')
-      .find((line) => line.startsWith(`${path}\t${client}(`))
-      ?.slice(path.length + client.length + 2, -1);
+  const present = (look: Look) => exported(look).get(`${path}\t${client}`);
   const found = async (look: Look) => {
     const now = present(look);
     if (now === undefined) return '';

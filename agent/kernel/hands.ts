@@ -26,6 +26,7 @@ export type Slow = Map<string, { at: number; answer: Promise<string> }>;
 
 export function createEyes(run: Run, clock: Clock, slow: Slow): Eyes {
   const asked = new Map<string, Promise<string>>();
+  const understood = new Map<string, unknown>();
   const ask = async (command: readonly string[], { failing, slow }: AskOptions) => {
     const timeout = slow ? SLOW_LOOK_MS : LOOK_MS;
     const { status, output } = await run(command, { timeout, most: MOST_OUTPUT });
@@ -67,7 +68,14 @@ export function createEyes(run: Run, clock: Clock, slow: Slow): Eyes {
         return []; // as above
       }
     },
-    forget: () => asked.clear(),
+    once: <T>(name: string, understand: () => T) => {
+      if (!understood.has(name)) understood.set(name, understand());
+      return understood.get(name) as T;
+    },
+    forget: () => {
+      asked.clear();
+      understood.clear();
+    },
     forgetSlow: () => slow.clear(),
   };
 }
@@ -104,4 +112,11 @@ export const createHands = ({ aside, run, clock, log }: HandsOptions): Hands => 
   write: (file, text) => writeFile(file, text),
   pause: (ms) => clock.sleep(ms),
   warn: (message) => log.warn({ found: message }, 'the kernel could not be left quite as it was'),
+});
+
+/** What was seen before counts no more whenever something was done. */
+export const watchedBy = (eyes: Eyes, hands: Hands): Hands => ({
+  ...hands,
+  call: (command, options) => hands.call(command, options).finally(eyes.forget),
+  write: (file, text) => hands.write(file, text).finally(eyes.forget),
 });

@@ -6,7 +6,7 @@ import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { Run } from '../drivers/run.ts';
 import { applyLines } from './apply.ts';
 import { type Difference, differingOf, inWords } from './differing.ts';
-import { createEyes, createHands, type Slow } from './hands.ts';
+import { createEyes, createHands, type Slow, watchedBy } from './hands.ts';
 import { type Line, parseLines } from './lines.ts';
 import { type Made, openMade } from './made.ts';
 import { sweepAside } from './mount.ts';
@@ -69,7 +69,8 @@ export function createKernel({
   const turns = createTurns(clock);
   const eyesNow = () => createEyes(run, clock, slow);
   const open = async () => {
-    await sweepAside(hands, eyesNow()).catch((err: unknown) =>
+    const eyes = eyesNow();
+    await sweepAside(watchedBy(eyes, hands), eyes).catch((err: unknown) =>
       log.warn({ err: messageOf(err), folder: aside }, 'a mount of an earlier run was not taken away'),
     );
     return openMade(folder, (message) => {
@@ -109,8 +110,11 @@ export function createKernel({
     expect: turns.expect,
     begin: turns.begin,
     over: turns.over,
-    apply: async (unit, lines) =>
-      applyLines(unit, lines, { made: await opening(), turns, hands, eyes: eyesNow(), log }),
+    apply: async (unit, lines) => {
+      const made = await opening();
+      const eyes = eyesNow();
+      await applyLines(unit, lines, { made, turns, hands: watchedBy(eyes, hands), eyes, log });
+    },
   };
 }
 

@@ -13,16 +13,27 @@ function blocksOf(words: Words, what: string): number {
   return Number(size.slice(0, -1)) * (UNITS[size.slice(-1)] ?? 1);
 }
 
+type Limits = ReadonlyMap<string, string>;
+
+/** Understood once for each answer, which counts for longer than a look: thousands of lines ask about thousands of users. */
+const understood = new WeakMap<Promise<string>, Promise<Limits | null>>();
+
+function limitsIn(listed: string): Limits | null {
+  if (listed === '') return null;
+  const rows = listed.split('\n').map((line) => line.split(','));
+  return new Map(rows.map(([user = '', , , , soft = '0', hard = '0']) => [user, `${soft} ${hard}`]));
+}
+
 /** `soft hard` of a user; null where the file system keeps no quotas. */
 async function limitsOf(user: string, path: string, look: Look): Promise<string | null> {
   const place = mountOver(path, look)?.point;
   if (place === undefined) return null;
   // It reads the numbers of all users: on a big server that takes seconds.
-  const listed = await look.ask(['repquota', '-u', '-v', '-p', '-O', 'csv', place], { slow: true });
-  if (listed === '') return null;
-  const row = listed.split('\n').find((line) => line.startsWith(`${user},`));
-  const [, , , , soft = '0', hard = '0'] = row?.split(',') ?? [];
-  return `${soft} ${hard}`;
+  const listed = look.ask(['repquota', '-u', '-v', '-p', '-O', 'csv', place], { slow: true });
+  const limits = understood.get(listed) ?? listed.then(limitsIn);
+  understood.set(listed, limits);
+  const all = await limits;
+  return all === null ? null : (all.get(user) ?? '0 0');
 }
 
 async function set(user: string, path: string, limits: string, hands: Hands, look: Look): Promise<void> {

@@ -23,6 +23,8 @@ export interface Look {
   read(file: string, bytes?: number): string | null;
   /** The names in a folder of /proc or /sys; none when it is not there. */
   list(folder: string): string[];
+  /** What was understood of an answer by this name: thousands of lines look at the same. */
+  once<T>(name: string, understand: () => T): T;
 }
 
 /** Changes what is. */

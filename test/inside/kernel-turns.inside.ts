@@ -238,3 +238,19 @@ it('[3.4] an address that cannot be undone keeps the settings without which all 
   expect(addresses('lo')).not.toContain(VIP);
   expect([setting(key), setting(other)]).toEqual(['0', '0']);
 });
+
+it('[3.4] a look at a thousand addresses does not take the agent seconds', async () => {
+  const text = Array.from({ length: 1_000 }, (_, at) => `192.0.${2 + (at >> 8)}.${at & 255}/32 dev lo`);
+  const all = (word: string) =>
+    execFileSync('ip', ['-batch', '-'], { input: text.map((one) => `address ${word} ${one}\n`).join('') });
+  const kernel = kernelOf(folder, systemClock);
+  all('add');
+  try {
+    const before = process.cpuUsage();
+    expect(await kernel.differing(linesOf(...text.map((one) => `address ${one}`)))).toEqual([]);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(2_000);
+  } finally {
+    all('del');
+  }
+});

@@ -26,6 +26,7 @@ function boxWith({ threads = 0, lease = 90, grace = 90, hosts = [] as string[], 
     ask: async () => '',
     read: (file) => files()[file] ?? null,
     list: () => ['parameters'],
+    once: (_name, understand) => understand(),
   };
   const hands: Hands = {
     aside: '/run/evenkeel/mounts',
