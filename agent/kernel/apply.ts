@@ -128,7 +128,9 @@ async function claimNow(
     const units = [...new Set([...others, unit])];
     const first = async () => known(line) ?? (await thing.former(eyes));
     const former = before === undefined ? await first() : before.former;
-    put.push({ id: thing.id, text, former: isLost ? null : former, units });
+    const isRenewed = before !== undefined && before.text !== text && thing.renews?.(before.text);
+    const owed = isRenewed || before?.owed ? { owed: true as const } : {};
+    put.push({ id: thing.id, text, former: isLost ? null : former, ...owed, units });
   };
   for (const line of lines)
     await attempt(line, () => entryOf(line)).then(
@@ -139,14 +141,23 @@ async function claimNow(
   return claimed;
 }
 
-async function make({ hands, eyes }: Tools, line: Line, failures: Failures): Promise<void> {
+async function make({ made, turns, hands, eyes }: Tools, line: Line, failures: Failures): Promise<void> {
   const { thing } = line;
   const work = async () => {
-    if ((await thing.found(eyes)) === null) return;
+    const isOwed = made.get(thing.id)?.owed === true;
+    if (!isOwed && (await thing.found(eyes)) === null) return;
     await refuseElsewhere(thing, eyes);
-    await thing.make(hands, eyes).finally(eyes.forget);
+    await thing.make(hands, eyes, isOwed).finally(eyes.forget);
+    if (isOwed) await turns.one(() => settle(made, thing.id));
   };
   await attempt(line, work).catch((err: unknown) => note(line, err, failures));
+}
+
+async function settle(made: Made, id: string): Promise<void> {
+  const before = made.get(id);
+  if (before === undefined) return;
+  const { owed: _, ...entry } = before;
+  await made.change({ put: [entry] });
 }
 
 /** @throws where the paths of root's list would lead it elsewhere */

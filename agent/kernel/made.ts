@@ -12,6 +12,8 @@ const Entry = Strict({
   /** The line that was made last. */
   text: Type.String(),
   former: Type.Union([Type.String(), Type.Null()]),
+  /** It stands as an earlier line asked for it, and looks the same: it has yet to be made anew. */
+  owed: Type.Optional(Type.Literal(true)),
   /** The units that ask for it: it is undone when none does any more. */
   units: Type.Array(Type.String(), { minItems: 1 }),
 });

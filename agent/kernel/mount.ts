@@ -28,7 +28,9 @@ const SOURCE = /^[0-9.]{7,15}:(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+~=,-]*)+$/;
 const OPTION = '[a-z0-9_]+(?:=[A-Za-z0-9_.:-]+)?';
 const OPTIONS = new RegExp(`^${OPTION}(?:,${OPTION})*$`);
 /** Those that the kernel says again in just these words. */
-const ECHOED = /^(?:hard|soft|proto=tcp|timeo=\d+|retrans=\d+)$/;
+const ECHOED = /^(?:hard|soft|proto=tcp|timeo=\d+|retrans=\d+|sec=\w+|vers=4\.[0-2]|noac|nocto)$/;
+/** Those of the mount itself, which the kernel tells whether they are given or not. */
+const OF_MOUNT = ['nosuid', 'nodev', 'noexec', 'noatime'];
 
 interface Wanted {
   source: string;
@@ -43,8 +45,15 @@ async function isStale(point: string, look: Look): Promise<boolean> {
   return /stale/i.test(said);
 }
 
-const differsIn = ({ options }: Wanted, now: Mounted): string[] =>
-  options.filter((option) => ECHOED.test(option) && !now.options.includes(option));
+const differsIn = ({ options }: Wanted, now: Mounted): string[] => [
+  ...options.filter((option) => ECHOED.test(option) && !now.options.includes(option)),
+  ...OF_MOUNT.filter((flag) => options.includes(flag) !== now.own.includes(flag)),
+];
+
+/** What another mount over it has not changed: it is told, and not tried again until the box starts anew. */
+const inVain = new Set<string>();
+const vainly = (wanted: Wanted, now: Mounted): string =>
+  [wanted.point, wanted.source, ...differsIn(wanted, now)].join(' ');
 
 async function foundOf(wanted: Wanted, look: Look): Promise<string | null> {
   const now = mountAt(wanted.point, look);
@@ -55,7 +64,7 @@ async function foundOf(wanted: Wanted, look: Look): Promise<string | null> {
   if (now.options.includes('ro') !== wanted.isReadOnly && isAlone(wanted, look))
     return `${said}, its file system not`;
   if (isWrittenBelow(wanted, look)) return `${said}, over an older mount of it that takes writes`;
-  if (differsIn(wanted, now).length > 0) return `${said},${now.options.join(',')}`;
+  if (differsIn(wanted, now).length > 0) return `${said},${[...now.own, ...now.options].join(',')}`;
   return (await isStale(wanted.point, look)) ? `${said}, which is stale` : null;
 }
 
@@ -102,7 +111,7 @@ async function unmount(point: string, hands: Hands): Promise<void> {
   }
 }
 
-async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
+async function make(wanted: Wanted, hands: Hands, look: Look, anew: boolean): Promise<void> {
   const { source, point, options, isReadOnly } = wanted;
   if (isWrittenBelow(wanted, look))
     throw new Error(
@@ -111,7 +120,9 @@ async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   const now = mountAt(point, look);
   const isSame = now?.source === source && now.type.startsWith('nfs');
   const stale = isSame && (await isStale(point, look));
-  if (isSame && !stale && differsIn(wanted, now).length === 0) return turn(wanted, hands, look);
+  const isRight = (mounted: Mounted) =>
+    differsIn(wanted, mounted).length === 0 || inVain.has(vainly(wanted, mounted));
+  if (isSame && !stale && !anew && isRight(now)) return turn(wanted, hands, look);
   if (stale) await hands.call(['umount', '-i', '-c', '-l', point], { timeout: UMOUNT_MS });
   if (layersAt(point, look).length >= MOST_LAYERS)
     throw new Error(
@@ -124,6 +135,8 @@ async function make(wanted: Wanted, hands: Hands, look: Look): Promise<void> {
   const mount = (place: string) =>
     hands.call(['mount', '-t', 'nfs4', ...how, source, place], { timeout: MOUNT_MS });
   await (isReadOnly ? fromAside(wanted, mount, hands, look) : mount(point));
+  const then = mountAt(point, look);
+  if (then !== undefined && differsIn(wanted, then).length > 0) inVain.add(vainly(wanted, then));
 }
 
 /** Read-only from its first moment: nobody may write where it is not yet sure that all will be. */
@@ -157,10 +170,18 @@ export async function sweepAside(hands: Hands, look: Look): Promise<void> {
 
 /** What is said later counts: of one name, and of those that contradict each other. */
 function lastOfEach(options: readonly string[]): string[] {
-  const names: Record<string, string> = { soft: 'hard', ro: 'rw' };
+  const names: Record<string, string> = { soft: 'hard', ro: 'rw', relatime: 'noatime' };
+  for (const flag of OF_MOUNT) names[flag.slice('no'.length)] = flag;
   const keyOf = (option: string) => names[option] ?? option.split('=')[0] ?? option;
   return [...new Map(options.map((option) => [keyOf(option), option])).values()];
 }
+
+/** All but what is changed on a mount that stands. */
+const lasting = (options: readonly string[]): string =>
+  options
+    .filter((option) => option !== '' && option !== 'ro' && option !== 'rw')
+    .sort()
+    .join();
 
 export function parseMount(words: Words): Thing {
   words.keyword('nfs4');
@@ -174,7 +195,11 @@ export function parseMount(words: Words): Thing {
     waits: true,
     found: (look) => foundOf(wanted, look),
     former: async (look) => (mountAt(point, look)?.source === source ? THERE : null),
-    make: (hands, look) => make(wanted, hands, look),
+    renews: (earlier) => {
+      const [, , before, , options = ''] = earlier.split(' ');
+      return before === source && lasting(lastOfEach(options.split(','))) !== lasting(given);
+    },
+    make: (hands, look, anew = false) => make(wanted, hands, look, anew),
     undo: async (hands, look, former) => {
       if (former !== null) return;
       for (const _ of layersAt(point, look)) await unmount(point, hands);

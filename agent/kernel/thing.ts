@@ -66,8 +66,10 @@ export interface Thing {
   found(look: Look): Promise<string | null>;
   /** What is there before it is made for the first time, for `undo`; null for nothing. */
   former(look: Look): Promise<string | null>;
-  /** Does no harm when it is so already. */
-  make(hands: Hands, look: Look): Promise<void>;
+  /** Whether what an earlier line made has to be made anew, though nobody can see a difference. */
+  renews?(earlier: string): boolean;
+  /** Does no harm when it is so already; `anew` for what only looks so. */
+  make(hands: Hands, look: Look, anew?: boolean): Promise<void>;
   /** Puts back what was there before, without what others share. Does nothing when it is undone already. */
   undo(hands: Hands, look: Look, former: string | null, shared: ReadonlySet<string>): Promise<void>;
 }

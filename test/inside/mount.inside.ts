@@ -168,3 +168,52 @@ it('[3.7] a place with very many mounts one over the other is left as it is, nev
   });
   expect(layers()).toHaveLength(32);
 });
+
+describe('options of a mount that stands', () => {
+  const given = () => calls.filter(([, , type]) => type === 'nfs4').map((command) => command[4]);
+
+  it('[3.7] are applied by a mount over it also where the kernel does not tell them, once', async () => {
+    const apply = await agent();
+    await apply();
+    for (const _ of [1, 2]) await apply('actimeo=3');
+    expect(given().map((options) => options?.includes('actimeo=3'))).toEqual([false, true]);
+    expect(layers()).toHaveLength(2);
+    for (const _ of [1, 2]) await apply();
+    expect(layers()).toHaveLength(3);
+    expect(given().at(-1)).not.toContain('actimeo');
+  });
+
+  it('[3.7] are applied by the next agent when the server was away and this one was killed', async () => {
+    const apply = await agent();
+    await apply();
+    fault = (command) => {
+      if (command[2] === 'nfs4') throw new Error('away');
+    };
+    await expect(apply('actimeo=3')).rejects.toMatchObject({ code: 'mount-failed' });
+    fault = () => undefined;
+    const next = await agent();
+    await next('actimeo=3');
+    expect(layers()).toHaveLength(2);
+    expect(given().at(-1)).toContain('actimeo=3');
+  });
+
+  it('[3.7] come back when a hand has taken them away: no set-uid file of a customer works for long', async () => {
+    const apply = await agent();
+    await apply();
+    run('mount', '-o', 'remount,bind,suid,dev', point);
+    await apply();
+    expect(flags()).toBe('noatime,nodev,nosuid,rw');
+    await apply('suid');
+    expect(flags()).toBe('noatime,nodev,rw');
+  });
+
+  it('[3.7] that the kernel does not take are told, and not tried again and again one over the other', async () => {
+    const apply = await agent();
+    await apply();
+    for (const _ of [1, 2, 3])
+      await expect(apply('sec=krb5p')).rejects.toMatchObject({
+        message: expect.stringContaining('sec=krb5p: there is mount nfs4'),
+      });
+    expect(layers()).toHaveLength(2);
+  });
+});
