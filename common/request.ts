@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request as send } from 'node:https';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { type ErrorCode, EvenkeelError, errors, messageOf } from '../protocol/errors.ts';
+import { type ErrorCode, EvenkeelError, errors, messageOf, type Problem } from '../protocol/errors.ts';
 import { type Clock, systemClock } from './clock.ts';
 
 export interface Call {
@@ -89,12 +89,22 @@ function exchange(call: Call): Promise<{ response: IncomingMessage; data: Buffer
   });
 }
 
+const MOST_PROBLEMS = 100;
+const isProblem = (one: unknown): one is Problem =>
+  typeof one === 'object' &&
+  one !== null &&
+  ['code', 'path', 'message'].every((field) => typeof Reflect.get(one, field) === 'string');
+
 /** The coded error in an answer that is not what was asked for. */
 export function refusalIn({ status, body }: Answered): EvenkeelError {
-  const { code, detail } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const { code, detail, problems } = (typeof body === 'object' && body !== null ? body : {}) as Record<
+    string,
+    unknown
+  >;
   const known = typeof code === 'string' && Object.hasOwn(errors, code);
   return new EvenkeelError(
     known ? (code as ErrorCode) : 'internal',
     typeof detail === 'string' ? detail : `the manager answered ${status}`,
+    { problems: Array.isArray(problems) ? problems.slice(0, MOST_PROBLEMS).filter(isProblem) : [] },
   );
 }

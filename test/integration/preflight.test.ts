@@ -158,6 +158,10 @@ describe('[4.3] joining', () => {
       (err: EvenkeelError) => err,
     );
     expect(refused.code).toBe('preflight-failed');
+    expect(refused.problems).toMatchObject([
+      { path: 'clock', message: '72 h behind the manager', fix: expect.stringContaining('NTP') },
+      { path: 'addresses', message: '127.0.0.1 is that of the node web9', fix: expect.any(String) },
+    ]);
     expect(door.store.view().Node.has('web1')).toBe(false);
     expect(door.join.invites()).toMatchObject([{ state: 'open' }]);
     await join(string, { name: 'web1', facts: { ...facts, address: '127.0.0.2' }, folder: folderOf('a') });

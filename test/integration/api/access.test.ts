@@ -91,7 +91,8 @@ describe('[2.8] guessing', () => {
     expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0);
     expect((await strict.ask('GET', '/api/v1/state')).statusCode).toBe(200);
     const join = { secret: 'x', name: 'n1', csr: 'x', facts: {} };
-    expect((await strict.ask('POST', '/join/v1', join)).statusCode).toBe(429);
+    for (const door of ['/join/v1', '/join/v1/preflight'])
+      expect((await strict.ask('POST', door, join)).statusCode).toBe(429);
     await strict.stop();
   });
 
