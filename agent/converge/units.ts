@@ -160,11 +160,7 @@ export function createUnits(options: UnitsOptions): Units {
     if (one.contents) await askAgain(one).catch(stillHeld);
     running.set(name, one);
     const ending = await walk(one).finally(() => running.delete(name));
-    return againOf(ending);
-  };
-  const againOf = ({ failure, againAfter }: Ending): Again => {
-    if (failure && !stopping.signal.aborted) throw failure;
-    return againAfter === undefined ? undefined : { againAfter };
+    return againOf(ending, stopping.signal);
   };
   const walk = async (one: Pass): Promise<Ending> => {
     const { unit } = one;
@@ -194,7 +190,7 @@ export function createUnits(options: UnitsOptions): Units {
       return undefined;
     deaths.watch(name, null);
     const ending = await removeUnit(await passOf(name), reporter);
-    if (ending.error) return againOf(ending);
+    if (ending.error) return againOf(ending, stopping.signal);
     opening.delete(name);
     open.delete(name);
     reporter.forget(name);
@@ -256,8 +252,7 @@ export function createUnits(options: UnitsOptions): Units {
       };
     },
     applied: () => everyUnit((name) => (isAlone(name) ? passes.put(name) : gathered.put(name))),
-    put: passes.put,
-    reconcileAll,
+    ...{ put: passes.put, reconcileAll, sweep, say: reporter.repeat },
     plan: async () => {
       const names = await standing.all();
       const wanted = standing.wanted() ?? [];
@@ -269,7 +264,6 @@ export function createUnits(options: UnitsOptions): Units {
         passes.put(name);
       }
     },
-    sweep,
     state: () =>
       (standing.wanted() ?? []).map((unit) => {
         const { digest = '', result = 'pending', scopes, error, held = [] } = reporter.last().get(unit) ?? {};
@@ -291,12 +285,17 @@ export function createUnits(options: UnitsOptions): Units {
       unit.toRestart = true;
       passes.put(name);
     },
-    say: reporter.repeat,
     idle: async () => {
       await gathered.idle();
       await passes.idle();
     },
   };
+}
+
+/** @throws what the loop is to come again for by itself */
+function againOf({ failure, againAfter }: Ending, { aborted }: AbortSignal): Again {
+  if (failure && !aborted) throw failure;
+  return againAfter === undefined ? undefined : { againAfter };
 }
 
 type Heard = Pick<UnitsOptions, 'kernel' | 'desired'>;
