@@ -24,9 +24,10 @@ import { runChecks } from './probe/verify.ts';
 import { createDesired } from './state/desired.ts';
 import { createMover } from './storage/mover.ts';
 import { createChecks } from './wiring/checks.ts';
-import { createDirector } from './wiring/director.ts';
+import { createDirector, type Director } from './wiring/director.ts';
 import { createExpected } from './wiring/expected.ts';
 import { createSpeaker } from './wiring/listener.ts';
+import { createLocal } from './wiring/local.ts';
 
 export interface AgentOptions {
   config: Config;
@@ -41,7 +42,7 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
   if (!unlock) throw new EvenkeelError('already-exists', `another agent runs with ${state}`);
   const identity = await openIdentity({ folder: join(state, 'identity'), clock, log });
   const incarnation = await incarnationOf();
-  const { desired, checks, units, speaker, director, expected, mover, link } = wire({
+  const { local, desired, checks, units, speaker, director, expected, mover, link } = wire({
     config,
     identity,
     incarnation,
@@ -58,6 +59,7 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
       { name: 'lock', start: async () => unlock },
       { name: 'desired', start: desired.start },
       { name: 'checks', start: async () => checks.stop },
+      { name: 'local', start: local.start },
       { name: 'units', start: units.start },
       { name: 'listener', start: async () => speaker.start() },
       { name: 'director', start: async () => director.start() },
@@ -94,26 +96,10 @@ function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
     ...{ clock, log, run: execute, damaged },
   });
   const runCheck = createRunCheck({ clock, resolve: executables.resolve, differing: kernel.differingIn });
-  const handlers: LinkHandlers = {
-    applied: (keys) => {
-      units.applied(keys);
-      director.look();
-      expected.look();
-      speaker.look();
-      mover.look();
-    },
-    pool: (pool) => director.poolState(pool),
-    lease: (lease) => director.lease(lease),
-    ask: (ask) => answer(ask),
-    hello: () => {
-      units.say();
-      checks.again();
-      director.connected();
-      expected.again();
-      speaker.again();
-      mover.again();
-    },
-  };
+  const handlers = listening(() => ({
+    ...{ units, checks, director, expected, speaker, mover, local },
+    answer,
+  }));
   const beat = () => ({ ok: isWell(units) });
   const link = createLink({ ...who, desired, handlers, beat, version: VERSION, clock, log });
   const { report, traffic: say } = link;
@@ -125,8 +111,12 @@ function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
   const missing = createMissingDirectories();
   const expected = createExpected({ node, desired, missing, report, clock, log });
   const director = createDirector({ node, desired, run, execute, runCheck, report, say, clock, log });
+  const local = createLocal(() => ({
+    ...{ identity: who.identity, version: VERSION, paths: config.paths, desired, units, checks },
+    ...{ connected: link.connected, report, clock, log },
+  }));
   const units = createUnits({
-    ...{ node, config, desired, executables, kernel, report, clock, log },
+    ...{ node, config, desired, executables, kernel, report, clock, log, rootHold: local.hold },
     runChecks: (list, how) => runChecks(list, { ...how, runCheck, clock }),
     hooks: {
       beforeReload: director.keep,
@@ -140,8 +130,38 @@ function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
   });
   const speaker = createSpeaker({ node, desired, units, checks, report, clock, log });
   const answer = answerer({ config, units, hurried: [checks, director], manager: who.identity });
-  return { desired, checks, units, speaker, director, expected, mover, link };
+  return { local, desired, checks, units, speaker, director, expected, mover, link };
 }
+
+/** Whom the link tells. */
+interface Told {
+  units: Pick<Units, 'applied' | 'say'>;
+  checks: { again(): void };
+  director: Pick<Director, 'look' | 'connected' | 'poolState' | 'lease'>;
+  expected: { look(): void; again(): void };
+  speaker: { look(): void; again(): void };
+  mover: { look(): void; again(): void };
+  local: { again(): void };
+  answer: LinkHandlers['ask'];
+}
+
+/** @param told may be asked for only when the link speaks: its parts are made after it */
+const listening = (told: () => Told): LinkHandlers => ({
+  applied: (keys) => {
+    const { units, director, expected, speaker, mover } = told();
+    units.applied(keys);
+    for (const part of [director, expected, speaker, mover]) part.look();
+  },
+  pool: (pool) => told().director.poolState(pool),
+  lease: (lease) => told().director.lease(lease),
+  ask: (ask) => told().answer(ask),
+  hello: () => {
+    const { units, checks, director, expected, speaker, mover, local } = told();
+    units.say();
+    director.connected();
+    for (const part of [checks, expected, speaker, mover, local]) part.again();
+  },
+});
 
 /** All units are good and have seen the desired state as it is now; one that has not is asked to look. */
 function isWell(units: Units): boolean {

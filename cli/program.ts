@@ -12,6 +12,7 @@ import { addEvents } from './commands/events.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGet } from './commands/get.ts';
 import { addJournal } from './commands/journal.ts';
+import { addLocal } from './commands/local.ts';
 import { addMisplaced } from './commands/misplaced.ts';
 import { addNode } from './commands/node.ts';
 import { addNodes } from './commands/nodes.ts';
@@ -39,6 +40,7 @@ const groups: { title: string; commands: ((program: Command) => void)[] }[] = [
     title: 'Operate:',
     commands: [addNode, addStorage, addTokens, addBackup, addRestore, addStartOver, addResume],
   },
+  { title: 'On a node:', commands: [addLocal] },
   { title: 'Sandbox:', commands: [addUp, addDown] },
 ];
 

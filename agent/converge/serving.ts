@@ -8,12 +8,16 @@ export function isDown({ unit, tools }: Pass): boolean {
   return running !== null && tools.driver.read(running).pid === null;
 }
 
-/** Somebody on the box wants a new process: the pass that follows starts it, whatever its mode. */
-export async function endDaemon({ unit, tools, daemon }: Pass): Promise<void> {
+/** Somebody on the box wants a new process, whatever the mode. One that cannot be started is as one that died. */
+export async function renew({ unit, tools, daemon }: Pass): Promise<void> {
   const { running } = unit.record.read();
   if (running === null) return;
   daemon.ended = true;
-  await tools.driver.apply(running, ['stop']);
+  try {
+    await tools.driver.apply(running, tools.driver.plan(tools.driver.read(running), 'restarted'));
+  } catch (err) {
+    tools.log.error({ unit: unit.name, err: messageOf(err) }, 'the daemon could not be restarted');
+  }
 }
 
 /** A daemon that died is started again on the tree that it had loaded, whatever speaks against the tree that is wanted. */
@@ -22,10 +26,10 @@ export async function keepServing(pass: Pass): Promise<void> {
   const { loaded, running } = unit.record.read();
   if (signal.aborted || running === null || !isDown(pass)) return;
   if (loaded === null || (await unit.trees.active()) !== loaded || unit.restarts.wait() > 0) return;
-  if (!daemon.ended) unit.restarts.note();
+  unit.restarts.note();
   try {
     await tools.driver.apply(running, ['start']);
-    if (!daemon.ended) daemon.restarted = running.name;
+    daemon.restarted = running.name;
   } catch (err) {
     tools.log.error({ unit: unit.name, err: messageOf(err) }, 'what was served cannot be served again');
   }

@@ -30,7 +30,7 @@ import { removeUnit } from './remove.ts';
 import { createRenderer } from './render.ts';
 import { type ConvergeReport, createReporter } from './report.ts';
 import { createRestarts } from './restarts.ts';
-import { endDaemon } from './serving.ts';
+import { renew } from './serving.ts';
 import { createStanding } from './standing.ts';
 import { createTruce } from './truce.ts';
 
@@ -153,12 +153,12 @@ export function createUnits(options: UnitsOptions): Units {
     // What is asked for from here on is for the next pass.
     one.contents = unit.contents;
     unit.contents = false;
-    if (unit.toRestart) await endDaemon(one);
-    unit.toRestart = false;
     const stillHeld = (err: unknown) =>
       log.warn({ unit: name, err: messageOf(err) }, 'what is held back is not tried again');
     if (one.contents) await askAgain(one).catch(stillHeld);
     running.set(name, one);
+    if (unit.toRestart) await renew(one);
+    unit.toRestart = false;
     const ending = await walk(one).finally(() => running.delete(name));
     return againOf(ending, stopping.signal);
   };

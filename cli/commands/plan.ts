@@ -29,7 +29,7 @@ export function addPlan(program: Command): void {
     });
 }
 
-const planText = ({ node, units }: AnswerOf<'plan'>, { paint }: Session): string =>
+export const planText = ({ node, units }: AnswerOf<'plan'>, { paint }: Session): string =>
   units.length === 0
     ? `${node} has no units: no policy is for its roles`
     : units

@@ -87,6 +87,10 @@ const law: Record<string, Rule> = {
     because:
       'whoever asks a node how it is gets what is known already: the listener reads no disk and starts nothing',
   },
+  'agent/local': {
+    may: base,
+    because: 'the door on the box is handed what it may show and do, and reaches for nothing more',
+  },
   'agent/drift': {
     may: [...base, 'agent/state'],
     because: 'drift only puts a key in the queue; it mends nothing',
