@@ -108,6 +108,11 @@ take_back() {
 
 forget_undo() { rm -rf "$notes"; }
 
+# What an earlier run was killed over is not taken back any more once its service runs: others may stand on it by now.
+keep_what_runs() {
+  if systemctl is-active --quiet "$1" 2>/dev/null; then forget_undo; fi
+}
+
 quiet() { "$@" >/dev/null 2>&1 || true; }
 
 on_exit() {
@@ -423,6 +428,7 @@ install_manager() {
   find_own_release
   id=$(release_of "$own")
   confirm "This box becomes the Cluster Manager with release $id."
+  keep_what_runs evenkeel-manager.service
   undo_on_failure=yes
   case $family in debian) ensure_packages libsqlite3-0 ;; rhel) ensure_packages sqlite-libs ;; esac
   ensure_release "$own"
@@ -438,7 +444,7 @@ install_manager() {
   ensure_admin
   ensure_unit "$own" evenkeel-manager.service
   ensure_running evenkeel-manager.service
-  finish 'The manager runs. Next: evenkeel setup, or evenkeel node invite --role web'
+  finish 'The manager runs. Next: evenkeel node invite --role web'
 }
 
 finish() {
@@ -509,7 +515,7 @@ check_not_of_another() {
   old=$(sed -n 's/.*"address": "\([^"]*\)".*/\1/p' "$state/identity/manager.json")
   [ "$old" = "$manager_address" ] ||
     fail "this box is a node of the cluster of $old already" \
-      "evenkeel leave, then run this again; or uninstall it: sh $lib/current/install.sh uninstall"
+      "sh $lib/current/install.sh uninstall, then run this again"
 }
 
 node_name() { sed -n 's/.*"node": "\([^"]*\)".*/\1/p' "$state/identity/manager.json"; }
@@ -544,6 +550,7 @@ install_agent() {
     say "the manager's authority is $(fingerprint)"
     confirm "This box becomes a node of the cluster of $manager_address, if \`evenkeel node invite\` showed the same."
   fi
+  keep_what_runs evenkeel-agent.service
   undo_on_failure=yes
   # shellcheck disable=SC2086 # one word a package
   is_joined || ensure_packages $wanted
@@ -552,6 +559,11 @@ install_agent() {
   ensure_common_files "$fetched"
   ensure_file "$fetched/system/logrotate" "$box/etc/logrotate.d/evenkeel" 644
   is_joined || join_cluster
+  # A member stays one: its name is taken and its invitation used, and a run after this one goes on from here.
+  if is_joined; then
+    forget_undo
+    undo_on_failure=no
+  fi
   ensure_unit "$fetched" evenkeel-agent.service
   ensure_running evenkeel-agent.service
   is_dry || finish "This box is node $(node_name). On it: evenkeel local status. At the manager: evenkeel nodes"
@@ -593,7 +605,7 @@ uninstall() {
   fi
   what='Evenkeel leaves this box, and its data are deleted.'
   if [ "$keep" = yes ]; then what='Evenkeel leaves this box; its data stay.'; fi
-  confirm "$what What it serves now goes on until the next boot; see evenkeel leave for keeping it."
+  confirm "$what What it serves now goes on until the next boot."
   for service in agent manager; do
     [ -e "$units/evenkeel-$service.service" ] || continue
     change "stop evenkeel-$service" || continue

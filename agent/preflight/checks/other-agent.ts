@@ -31,6 +31,6 @@ export const otherAgent =
     return fail('other-agent', `this box is node ${node} of the manager at ${address}`, {
       why: 'a box obeys one manager',
       fix: 'take it out of that cluster first: it keeps serving what it has, as a box of its own',
-      command: 'evenkeel leave',
+      command: 'sh /usr/lib/evenkeel/current/install.sh uninstall',
     });
   };

@@ -332,7 +332,7 @@ describe('[4.3] other-agent', () => {
   it('fails for a node of another manager, names it, and says how to leave', async () => {
     expect(await judged(kept(PEM.replace('AAAA', 'CCCC')))).toMatchObject({
       ...{ state: 'fail', found: 'this box is node web1 of the manager at 10.0.0.1' },
-      command: 'evenkeel leave',
+      command: 'sh /usr/lib/evenkeel/current/install.sh uninstall',
     });
   });
 });
