@@ -47,7 +47,7 @@ export function createStanding({
     const self = desired.get('Node', node);
     if (!self || scopes() === null) return null;
     const cluster = desired.get('Cluster', 'cluster') ?? undefined;
-    const policies = policiesOf(desired.list('Policy'), self.spec.roles, cluster);
+    const policies = policiesOf(desired.list('Policy'), self.spec, cluster);
     return policies.map(({ name }) => name).sort();
   };
   const isActive = (unit: string) => statOf(join(folder, unit, 'current')) !== undefined;

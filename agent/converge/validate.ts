@@ -11,9 +11,11 @@ export async function validate({ unit, tools, signal }: Pass, wanted: Wanted): P
   const { digest } = wanted.manifest;
   // Judged before: so a repair is quick, and a way back does not depend on the checker.
   if (!wanted.validate || digest === good || proven.includes(digest)) return null;
-  const { run, timeout } = wanted.validate;
+  const { run, timeout, passes } = wanted.validate;
   const { status, output } = await tools.run(run, { timeout, signal });
-  return status === 0 ? null : output.trim() || `${run[0]} ended with ${status ?? 'a signal'}`;
+  return (passes ? passes.test(output) : status === 0)
+    ? null
+    : output.trim() || `${run[0]} ended with ${status ?? 'a signal'}`;
 }
 
 function kernelComplaint({ kernel }: Wanted): string | null {

@@ -74,7 +74,8 @@ function meant({ name, role }: Question, known: Known, roles: readonly string[])
     );
 }
 
-const behind = (pool: Pool, { policies, cluster }: Known) => policiesBehind(pool, policies, cluster);
+const behind = (pool: Pool, { policies, cluster, node }: Known) =>
+  policiesBehind(pool, policies, node?.spec ?? {}, cluster);
 
 /** Whoever reaches the port reads this: which check and which unit, and nothing of what daemons said. */
 function doubtsAbout(pool: Pool, known: Known): string[] {

@@ -52,9 +52,9 @@ export function createExpected({ node, desired, missing, report, clock, log }: E
     alarms.clear('directory-missing', policy);
   };
   const work = async () => {
-    const roles = desired.get('Node', node)?.spec.roles ?? [];
+    const box = desired.get('Node', node)?.spec ?? { roles: [] };
     const cluster = desired.get('Cluster', 'cluster') ?? undefined;
-    const policies = policiesOf(desired.list('Policy'), roles, cluster);
+    const policies = policiesOf(desired.list('Policy'), box, cluster);
     for (const policy of policies) await judge(policy);
     for (const name of [...warned]) if (!policies.some((policy) => policy.name === name)) clear(name);
     return undefined;

@@ -33,7 +33,7 @@ const isKernelFile = (file: PolicyFile, path: string | undefined) =>
   file.path === path && file.for === undefined;
 
 const isFilePath = /^spec\/files\/\d+\/path$/;
-const isPattern = /^spec\/(parameters\/[^/]+\/pattern|validate\/(culprit|message)|checks\/\d+\/body)$/;
+const isPattern = /^spec\/(parameters\/[^/]+\/pattern|validate\/(culprit|passes|message)|checks\/\d+\/body)$/;
 
 function fileProblems(spec: PolicySpec, file: PolicyFile, where: string): Problem[] {
   if (file.for === undefined)

@@ -13,7 +13,7 @@ export const isSafe = (value: unknown): value is Safe =>
   typeof value === 'object' && value !== null && typeof (value as Safe).safe === 'string';
 
 const controls = '\\u0000-\\u001f\\u007f';
-/** A bare word of nginx and HAProxy: no blank, quote, backslash, comment, variable, brace or semicolon. */
+/** A bare word of nginx, Apache and HAProxy: no blank, quote, backslash, comment, variable, brace or semicolon. */
 const word = /^(?!~)[A-Za-z0-9._@+~=,:/*?&%-]+$/;
 
 interface Rules {
@@ -29,6 +29,12 @@ const rules: Record<Syntax, Rules> = {
     bareWord: word,
     // A dollar is a variable even between quotes, and nginx has no way to escape it.
     inQuotes: new RegExp(`^[^${controls}$]*$`),
+    quote: (text) => `"${text.replaceAll(/["\\]/g, '\\$&')}"`,
+  },
+  apache: {
+    bareWord: word,
+    // A dollar and a brace are a variable even between quotes, and Apache has no way to escape it.
+    inQuotes: new RegExp(`^(?!.*\\$\\{)[^${controls}]*$`),
     quote: (text) => `"${text.replaceAll(/["\\]/g, '\\$&')}"`,
   },
   haproxy: {

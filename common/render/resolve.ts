@@ -199,6 +199,7 @@ export function resolveValidate(
   if (!validate) return undefined;
   return {
     run: commandOf(validate.run, context),
+    ...(validate.passes === undefined ? {} : { passes: patternOf(validate.passes) }),
     ...(validate.culprit === undefined ? {} : { culprit: patternOf(validate.culprit) }),
     ...(validate.message === undefined ? {} : { message: patternOf(validate.message) }),
     timeout: milliseconds(validate.timeout),

@@ -75,6 +75,8 @@ export interface ResolvedService {
 export interface ResolvedValidate {
   run: string[];
   /** With the groups `file` and `line`. */
+  /** Found in what was said, and only then, the tree has passed. */
+  passes?: RegExp;
   culprit?: RegExp;
   /** Its named groups are what people read. */
   message?: RegExp;

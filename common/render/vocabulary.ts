@@ -1,5 +1,6 @@
 /** The functions that templates may call: few, pure, and none of them knows a daemon. */
 import { shown } from '../../protocol/resource.ts';
+import { bytes } from '../units.ts';
 import { bare, quoted, type Safe, type Syntax } from './escape.ts';
 import { markOf } from './marks.ts';
 
@@ -54,6 +55,15 @@ function netmask(length: number): string {
   return [0, 8, 16, 24].map((at) => Number.parseInt(bits.slice(at, at + 8), 2)).join('.');
 }
 
+const isWild = (name: unknown): boolean => textOf(name).startsWith('*');
+
+/** An expression that fits this text alone: every byte that could mean more is written by its number. */
+const regexOf = (text: string): string =>
+  [...Buffer.from(text)]
+    .map((byte) => [byte, String.fromCharCode(byte)] as const)
+    .map(([byte, char]) => (/[A-Za-z0-9/_-]/.test(char) ? char : `\\x${byte.toString(16).padStart(2, '0')}`))
+    .join('');
+
 /** The smallest power of two that is not below the value. */
 const pow2 = (value: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
 
@@ -75,10 +85,17 @@ export const vocabulary = (syntax: Syntax): Record<string, TemplateFunction> => 
   netmask: (length) => netmask(numberOf(length)),
   /** By which the kernel knows a service of several ports. */
   mark: (service) => markOf(textOf(service)),
+  /** Of names, those that stand for many, as `*.example.org` does, and all others. */
+  wild: (list) => listOf(list).filter(isWild),
+  exact: (list) => listOf(list).filter((name) => !isWild(name)),
+  /** `32m` → 33554432 */
+  bytes: (size) => bytes(textOf(size)),
   lower: (value) => textOf(value).toLowerCase(),
   /** A URL's percent-encoded text as a daemon compares it. */
   decode: (value) => decodeURIComponent(textOf(value)),
   quote: (value) => quoted(value, syntax),
+  split: (text, at) => textOf(text).split(textOf(at)),
+  regex: (text): Safe => ({ safe: regexOf(textOf(text)) }),
   /** The items of a list, each escaped, with the template's own text between. */
   join: (list, between): Safe => ({
     safe: listOf(list)

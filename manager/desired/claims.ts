@@ -19,7 +19,7 @@ export function claimProblems({ after }: Proposal, touched: Touched): Problem[] 
   if (!touched.any('Policy', 'Node', 'Cluster')) return [];
   const found = new Map<string, Problem>();
   for (const node of nodesToJudge(after, touched)) {
-    const policies = policiesOf(after.Policy.values(), node.spec.roles, after.Cluster.get('cluster'));
+    const policies = policiesOf(after.Policy.values(), node.spec, after.Cluster.get('cluster'));
     const claims: Claim[] = [];
     for (const policy of policies) {
       const own = claimsOn(policy, node, after);

@@ -31,7 +31,7 @@ export function directorProblems({ before, after }: Proposal, touched: Touched):
 
 /** Directors that put the addresses on themselves, by the parameter or its default. */
 function holdersOf({ Node, Policy, Cluster }: View): string[] {
-  const policies = policiesOf(Policy.values(), [BALANCER_ROLE], Cluster.get('cluster'));
+  const policies = policiesOf(Policy.values(), { roles: [BALANCER_ROLE] }, Cluster.get('cluster'));
   const own = policies.flatMap(({ spec }) =>
     Object.hasOwn(spec.parameters, OWN_DEVICE) ? [spec.parameters[OWN_DEVICE]?.default] : [],
   );
@@ -78,7 +78,7 @@ const isLvs = ({ Cluster }: View): boolean =>
 
 /** A policy that gates the pools of a role, and asks the kernel for what virtual services need. */
 const answers = ({ Policy, Cluster }: View, role: string): boolean =>
-  policiesOf<Stored<'Policy'>>(Policy.values(), [role], Cluster.get('cluster')).some(
+  policiesOf<Stored<'Policy'>>(Policy.values(), { roles: [role] }, Cluster.get('cluster')).some(
     ({ spec }) =>
       spec.gate &&
       spec.kernel !== undefined &&

@@ -37,7 +37,7 @@ function mountersOf({ Node, Policy, Cluster }: View): Map<string, string[]> {
   const policies = [...Policy.values()].filter(mountsStorages);
   return new Map(
     [...Node.values()].flatMap(({ name, spec }): [string, string[]][] => {
-      const roles = policiesOf(policies, spec.roles, Cluster.get('cluster')).map((one) => one.spec.role);
+      const roles = policiesOf(policies, spec, Cluster.get('cluster')).map((one) => one.spec.role);
       return roles.length === 0 ? [] : [[name, roles]];
     }),
   );
@@ -124,7 +124,7 @@ export function directorLosses({ before, after, edits }: Proposal): Problem[] {
 
 /** Nodes that balance here: a policy of the role holds under the balancer of the cluster. */
 const directorsOf = ({ Node, Policy, Cluster }: View): string[] => {
-  const policies = policiesOf(Policy.values(), [BALANCER_ROLE], Cluster.get('cluster'));
+  const policies = policiesOf(Policy.values(), { roles: [BALANCER_ROLE] }, Cluster.get('cluster'));
   if (policies.length === 0) return [];
   return [...Node.values()].filter(({ spec }) => spec.roles.includes(BALANCER_ROLE)).map(({ name }) => name);
 };

@@ -1,10 +1,11 @@
-/** Parameters: what a node sets must be declared by a policy of its roles, and fit the declaration. Pure. */
-import { parameterProblems as unfit } from '../../common/render/context.ts';
+/** Parameters: what a node sets must be declared by a policy of its roles, and fit; so must the choice of a policy. Pure. */
+import { parameterComplaint, parameterProblems as unfit } from '../../common/render/context.ts';
 import type { Proposal } from '../../common/rules.ts';
 import type { Stored, View } from '../../common/view.ts';
 import type { Problem } from '../../protocol/errors.ts';
 import { shown } from '../../protocol/resource.ts';
-import { problemAt, type Touched } from './place.ts';
+import { type Put, problemAt, type Touched } from './place.ts';
+import { patternComplaint } from './texts.ts';
 
 export function parameterProblems({ before, after }: Proposal, touched: Touched): Problem[] {
   if (!touched.any('Policy', 'Node')) return [];
@@ -15,13 +16,32 @@ export function parameterProblems({ before, after }: Proposal, touched: Touched)
   const roles = new Set(
     policies.flatMap((name) => [before, after].map((view) => view.Policy.get(name)?.spec.role)),
   );
-  return [...after.Node.values()]
+  const ofNodes = [...after.Node.values()]
     .filter(
       (node) =>
         touched.of('Node', node.name) !== undefined || node.spec.roles.some((role) => roles.has(role)),
     )
     .flatMap((node) => ofNode(node, after, touched));
+  return [...touched.puts('Policy').flatMap(ofChoice), ...ofNodes];
 }
+
+/** A choice that no node can make leaves a policy that holds nowhere. */
+const ofChoice = ({ edit, resource: { name: policy, spec } }: Put<'Policy'>): Problem[] =>
+  Object.entries(spec.when?.parameters ?? {}).flatMap(([name, value]) => {
+    const declared = Object.hasOwn(spec.parameters, name) ? spec.parameters[name] : undefined;
+    // A pattern that is none is told of for itself.
+    if (patternComplaint(declared?.pattern ?? '') !== undefined) return [];
+    const message = declared
+      ? parameterComplaint(declared, value)
+      : `the policy ${policy} declares no parameter ${name}`;
+    if (message === undefined) return [];
+    const fix = 'declare the parameter, or let `when` name one that is declared, with a value that fits';
+    return [
+      problemAt(edit, `spec/when/parameters/${name}`, {
+        ...{ code: 'invalid-document', value: shown(value), message, fix },
+      }),
+    ];
+  });
 
 function ofNode(node: Stored<'Node'>, after: View, touched: Touched): Problem[] {
   const names = Object.keys(node.spec.parameters);

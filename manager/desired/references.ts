@@ -109,7 +109,7 @@ function ofService(service: Stored<'VirtualService'>, before: View, after: View)
 }
 
 const checksOf = (view: View, role: string) =>
-  policiesOf(view.Policy.values(), [role], view.Cluster.get('cluster')).flatMap(({ spec }) =>
+  policiesOf(view.Policy.values(), { roles: [role] }, view.Cluster.get('cluster')).flatMap(({ spec }) =>
     spec.checks.map(({ name }) => name),
   );
 const hasCheck = (view: View, role: string, check: string) => checksOf(view, role).includes(check);

@@ -37,6 +37,7 @@ const patternsOf = ({
     pattern,
   ]),
   ['spec/validate/culprit', validate?.culprit],
+  ['spec/validate/passes', validate?.passes],
   ['spec/validate/message', validate?.message],
   ...checks.map((check, at): [string, string | undefined] => [
     `spec/checks/${at}/body`,
@@ -46,7 +47,7 @@ const patternsOf = ({
 
 const badPatterns = ({ edit, resource }: Put<'Policy'>): Problem[] =>
   patternsOf(resource.spec).flatMap(([field, pattern]) => {
-    const message = pattern === undefined ? undefined : complaint(pattern);
+    const message = pattern === undefined ? undefined : patternComplaint(pattern);
     if (message === undefined) return [];
     return [
       problemAt(edit, field, {
@@ -58,7 +59,8 @@ const badPatterns = ({ edit, resource }: Put<'Policy'>): Problem[] =>
     ];
   });
 
-function complaint(pattern: string): string | undefined {
+/** What speaks against an expression; undefined for one that is sound. */
+export function patternComplaint(pattern: string): string | undefined {
   try {
     new RegExp(pattern);
     return undefined;

@@ -42,12 +42,13 @@ export interface ComposeInputs {
 /** By node name. */
 export function compose({ service, world, said, now }: ComposeInputs): PoolMember[] {
   const { role, check } = service.spec.pool;
-  const policies = policiesBehind({ role, check }, world.policies(), world.cluster());
+  const declared = world.policies();
+  const cluster = world.cluster();
   return eligible(service, world)
     .map(({ name, spec }): PoolMember => {
       const heard = said(name);
       const opinion = opinionOf({
-        policies,
+        policies: policiesBehind({ role, check }, declared, spec, cluster),
         check,
         fresh: heard?.fresh ?? false,
         catchingUp: (heard?.target.length ?? 0) > 0,

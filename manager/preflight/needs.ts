@@ -9,7 +9,7 @@ import type { Subject } from './subject.ts';
 
 export function needsOf({ name, roles, parameters, facts }: Subject, view: View): Needs {
   const cluster = view.Cluster.get('cluster');
-  const policies = policiesOf(view.Policy.values(), roles, cluster);
+  const policies = policiesOf(view.Policy.values(), { roles, parameters }, cluster);
   const each = <T>(list: readonly T[]) => [...new Set(list)].sort();
   const packagesOf = (family: 'debian' | 'rhel') =>
     each(policies.flatMap(({ spec: { packages } }) => packages?.[family] ?? []));

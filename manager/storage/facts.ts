@@ -34,9 +34,7 @@ type Policy = Stored<'Policy'>;
 export function mountsOf(storage: Pick<Stored<'Storage'>, 'revision'>, seen: Seen): Mount[] {
   const { Node, Policy, Cluster } = seen.view;
   return [...Node.values()].flatMap((node): Mount[] => {
-    const policies = policiesOf(Policy.values(), node.spec.roles, Cluster.get('cluster')).filter(
-      mountsStorages,
-    );
+    const policies = policiesOf(Policy.values(), node.spec, Cluster.get('cluster')).filter(mountsStorages);
     if (policies.length === 0) return [];
     const said = seen.of(node.name);
     // One that is heard does its part, and must: it may write.
@@ -55,7 +53,7 @@ export function servesNot({ spec, revision }: Stored<'Storage'>, seen: Seen): st
   if (!node) return null;
   const said = seen.of(node.name);
   if (!said?.fresh) return `${node.name}, which serves it: it is not heard`;
-  const lacks = policiesOf(Policy.values(), node.spec.roles, Cluster.get('cluster'))
+  const lacks = policiesOf(Policy.values(), node.spec, Cluster.get('cluster'))
     .filter(({ spec: { role } }) => role === SERVER_ROLE)
     .flatMap((policy) => lacksOf(policy, revision, said, seen.epoch));
   return lacks.length === 0 ? null : `${node.name}, which serves it: ${lacks.join('; ')}`;

@@ -49,7 +49,7 @@ export const worldOf = (store: { view(): View; head(scope: ScopeName): Head | un
     /** The units that a node must have. */
     unitsOf: (name: string): string[] => {
       const { Policy, Cluster } = store.view();
-      const held = policiesOf(Policy.values(), node(name)?.roles ?? [], Cluster.get('cluster'));
+      const held = policiesOf(Policy.values(), node(name) ?? { roles: [] }, Cluster.get('cluster'));
       return held.map((policy) => policy.name);
     },
     /** Makes a listener of commits that tells the others. */

@@ -174,8 +174,22 @@ export const PolicySpec = Strict({
   role: Name,
   when: Type.Optional(
     Strict(
-      { balancer: Type.Array(OneOf([...balancers]), { minItems: 1, uniqueItems: true }) },
-      { description: 'The policy holds only in a cluster whose balancer is one of these' },
+      {
+        balancer: Type.Optional(
+          Type.Array(OneOf([...balancers]), {
+            minItems: 1,
+            uniqueItems: true,
+            description: 'Only in a cluster whose balancer is one of these',
+          }),
+        ),
+        parameters: Type.Optional(
+          ByName(Identifier, ParameterValue, {
+            description:
+              'Only on nodes for which these parameters, which the policy declares, have these values',
+          }),
+        ),
+      },
+      { description: 'Where the policy holds; without it, on every node of its role' },
     ),
   ),
   packages: Type.Optional(
@@ -260,6 +274,12 @@ export const PolicySpec = Strict({
       culprit: Type.Optional(
         Type.Union([Pattern], {
           description: 'With the groups `file` and `line`: where the message says the mistake is',
+        }),
+      ),
+      passes: Type.Optional(
+        Type.Union([Pattern], {
+          description:
+            'The tree has passed when this is found in what was said, and only then; else by status 0',
         }),
       ),
       message: Type.Optional(

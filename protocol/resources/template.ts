@@ -5,7 +5,7 @@ import { OneOf, RelativePath, Strict } from '../values.ts';
 export const TemplateName = RelativePath;
 
 export const TemplateSpec = Strict({
-  syntax: OneOf(['nginx', 'haproxy', 'keepalived', 'kernel', 'plain'], {
+  syntax: OneOf(['nginx', 'apache', 'haproxy', 'keepalived', 'kernel', 'plain'], {
     description: 'Whose escaping rules hold for the values in it',
   }),
   text: Type.String({ maxLength: 262_144, description: 'Handlebars, strict: a missing value is an error' }),

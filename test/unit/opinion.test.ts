@@ -1,7 +1,7 @@
 /** The opinion: which checks and units speak against a member of a pool, and which do not. */
 import { expect, it } from 'vitest';
 import { opinionOf } from '../../common/health/opinion.ts';
-import { policiesBehind } from '../../common/policies.ts';
+import { policiesBehind, policiesOf } from '../../common/policies.ts';
 import { cluster, policy } from './store/declared.ts';
 
 const check = (name: string, more: object = {}) => ({ name, type: 'tcp', port: '80', ...more });
@@ -18,7 +18,7 @@ interface Said {
 }
 
 function opinion(pool: string, { down = [], failed = [], balancer = 'lvs' }: Said = {}) {
-  const behind = policiesBehind({ role: 'web', check: pool }, policies, cluster({ balancer }));
+  const behind = policiesBehind({ role: 'web', check: pool }, policies, {}, cluster({ balancer }));
   const places = policies.flatMap(({ name, spec }) => spec.checks.map((one) => `${name}/${one.name}`));
   return opinionOf({
     policies: behind,
@@ -57,6 +57,40 @@ it('[3.4] a policy that gates stands before every pool of the role with all its 
     expect(opinion(pool, { failed: ['realserver'] })).toBe('down');
     expect(opinion(pool, { down: ['realserver/kernel'], balancer: 'haproxy' })).toBe('up');
   }
+});
+
+it('[4.8] of the policies among which nodes choose, the one that a node has chosen speaks for its place', () => {
+  const choosing = (webServer: string) => ({
+    when: { parameters: { webServer } },
+    parameters: { webServer: { type: 'string', default: 'nginx' } },
+    checks: [check('http')],
+  });
+  const both = [policy('web-nginx', choosing('nginx')), policy('web-apache', choosing('apache'))];
+  const opinionOn = (parameters: Record<string, string>, down: string) =>
+    opinionOf({
+      policies: policiesBehind({ role: 'web', check: 'http' }, both, { parameters }, undefined),
+      check: 'http',
+      fresh: true,
+      catchingUp: false,
+      units: new Map(),
+      checks: new Map(
+        both.map(({ name }) => [`${name}/http`, { state: name === down ? 'down' : 'up', detail: 'x' }]),
+      ),
+    }).opinion;
+  expect([opinionOn({}, 'web-apache'), opinionOn({ webServer: 'nginx' }, 'web-apache')]).toEqual([
+    'up',
+    'up',
+  ]);
+  expect([opinionOn({}, 'web-nginx'), opinionOn({ webServer: 'apache' }, 'web-nginx')]).toEqual([
+    'down',
+    'up',
+  ]);
+  expect(opinionOn({ webServer: 'apache' }, 'web-apache')).toBe('down');
+  const names = (box: { roles: string[]; parameters?: object }) =>
+    policiesOf(both, box as { roles: string[] }, undefined).map(({ name }) => name);
+  expect(names({ roles: ['web'] })).toEqual(['web-nginx', 'web-apache']);
+  expect(names({ roles: ['web'], parameters: { webServer: 'apache' } })).toEqual(['web-apache']);
+  expect(names({ roles: ['mail'], parameters: { webServer: 'apache' } })).toEqual([]);
 });
 
 it('[3.7] a check for each item speaks by what was told of it: for none there is nothing to wait for', () => {

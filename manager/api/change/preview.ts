@@ -1,6 +1,6 @@
 /** The preview of a dry run: what would change in what is declared, and in the files on each kind of node. */
 import { stringify } from 'yaml';
-import { holdsIn } from '../../../common/policies.ts';
+import { holdsOn } from '../../../common/policies.ts';
 import { unifiedDiff } from '../../../common/render/diff.ts';
 import type { Item } from '../../../common/render/item.ts';
 import type { RenderedFile } from '../../../common/render/rendered.ts';
@@ -71,13 +71,15 @@ export async function previewOf(
   const kinds = alikeOf(after.of('Node').values(), now.of('Node'));
   const budget = { diffs: MOST_DIFFS };
   const units = policies.map((policy) => ({
-    role: policy.spec.role,
+    policy,
     diff: unitDiff(policy, { now, after, renderer, breathe, budget, sitesBefore, sitesAfter }),
   }));
+  const cluster = after.of('Cluster').get('cluster');
   const rendered: Rendered[] = [];
   for (const kind of kinds.slice(0, MOST_KINDS)) {
     const diffs: UnitDiff[] = [];
-    for (const { role, diff } of units) if (kind.node.spec.roles.includes(role)) diffs.push(await diff(kind));
+    for (const { policy, diff } of units)
+      if (holdsOn(kind.node.spec, cluster, policy)) diffs.push(await diff(kind));
     const told = diffs.filter(({ files, error }) => files.length > 0 || error);
     if (told.length > 0) rendered.push({ node: kind.node.name, alike: kind.names.slice(1), units: told });
   }
@@ -116,10 +118,10 @@ function unitDiff(policy: ResourceOf<'Policy'>, options: DiffOptions): (kind: Al
       : [];
   return async ({ node }) => {
     const nodeBefore = now.of('Node').get(node.name);
-    const held = policyBefore !== undefined && holdsIn(now.of('Cluster').get('cluster'), policyBefore);
-    const had = held && nodeBefore?.spec.roles.includes(policyBefore.spec.role);
+    const had =
+      policyBefore && nodeBefore && holdsOn(nodeBefore.spec, now.of('Cluster').get('cluster'), policyBefore);
     try {
-      const before = had && nodeBefore ? await renderBefore(nodeBefore) : [];
+      const before = had ? await renderBefore(nodeBefore) : [];
       const { files } = await renderer.unit({ ...job, policy, sites: sitesAfter, from: after }, node);
       return { unit: policy.name, files: await fileDiffs(before, files, { budget, breathe }) };
     } catch (err) {

@@ -1,4 +1,5 @@
 /** The render check: a change whose templates throw is refused here, and never reaches a node. */
+import { holdsOn } from '../../../common/policies.ts';
 import type { Item } from '../../../common/render/item.ts';
 import type { RenderedUnit } from '../../../common/render/rendered.ts';
 import { EvenkeelError, type Problem } from '../../../protocol/errors.ts';
@@ -39,7 +40,9 @@ export async function renderProblems(
   return problems;
 
   async function tryUnit({ policy }: Touched, sites: readonly Item[]): Promise<Problem[]> {
-    const nodes = [...after.of('Node').values()].filter(({ spec }) => spec.roles.includes(policy.spec.role));
+    const nodes = [...after.of('Node').values()].filter(({ spec }) =>
+      holdsOn(spec, after.of('Cluster').get('cluster'), policy),
+    );
     const job = { policy, sites, from: after, breathe, texts: false };
     for (const node of triedOf(policy, nodes)) {
       const unit = renderer.unit(job, node);

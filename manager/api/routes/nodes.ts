@@ -77,7 +77,7 @@ export function nodeRoutes({ store, nodes, ask, clock }: Given): NodeRoutes {
       const node = now.of('Node').get(name);
       if (!node) throw new EvenkeelError('not-found', `there is no Node/${name}`);
       const cluster = now.of('Cluster').get('cluster');
-      const policies = policiesOf(now.of('Policy').values(), node.spec.roles, cluster);
+      const policies = policiesOf(now.of('Policy').values(), node.spec, cluster);
       const sites = policies.some(takesSites) ? await now.sites() : [];
       const job = { from: now, sites, breathe: createSlices(clock), texts: true };
       const units: RenderedUnit[] = [];

@@ -209,6 +209,15 @@ it('[2 bad input] claims are judged on each node with its own parameters, and on
   ]);
 });
 
+it('[4.8] a policy that lets nodes choose it by a parameter that it lacks, or by a value that none can have, is refused', () => {
+  const parameters = { server: { type: 'string', default: 'a', pattern: '^[ab]$' } };
+  const withChoice = (choice: object) =>
+    problems(basics(), ...puts(policy('other', { parameters, when: { parameters: choice } })));
+  expect(withChoice({ server: 'b' })).toEqual([]);
+  expect(withChoice({ server: 'c' })).toEqual(['invalid-document documents/0/spec/when/parameters/server']);
+  expect(withChoice({ nobody: 'b' })).toEqual(['invalid-document documents/0/spec/when/parameters/nobody']);
+});
+
 it('[2 bad input] a parameter that no policy of the roles declares, or of another type, is refused', () => {
   const store = [
     ...basics(),

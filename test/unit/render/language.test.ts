@@ -19,6 +19,7 @@ const failure = (work: () => unknown): TemplateError => {
 const context = {
   name: 'a.example',
   list: ['x', 'y'],
+  names: ['a', '*.b'],
   items: [
     { name: 'a', spec: { roles: ['web'], at: '192.0.2.2' } },
     { name: 'b', spec: { roles: [], at: '192.0.2.1', at6: 'fd00::1' } },
@@ -90,6 +91,9 @@ describe('[2.6] a template', () => {
     ['{{#if (where items "spec.at" "nowhere")}}some{{else}}none{{/if}}', 'none'],
     ['{{join (addresses items "spec.at" "v4") " "}}', '192.0.2.1 192.0.2.2'],
     ['{{#if (v6 "fd00::1")}}six{{/if}}{{#if (v6 "192.0.2.1")}}no{{/if}}', 'six'],
+    ['{{bytes "32m"}} {{join (split "a%20b" "%") "-"}}', '33554432 a-20b'],
+    ['{{#each (wild names)}}{{this}} {{/each}}{{#if (wild list)}}none{{/if}}', '*.b '],
+    ['{{#each (exact names)}}{{this}} {{/each}}', 'a '],
     ['{{netmask 24}} {{netmask 1}} {{netmask 32}}', '255.255.255.0 128.0.0.0 255.255.255.255'],
     ['{{mark "shop"}} {{mark "web"}}', '1163967597 1161972104'],
     ['{{#if (eq spec.n 3)}}three{{/if}}', 'three'],
@@ -121,8 +125,8 @@ describe('[2 bad input] a value that could break out of its place', () => {
     'é',
   ];
 
-  it.each(breakouts)('is refused bare in nginx and HAProxy syntax: %j', (value) => {
-    for (const syntax of ['nginx', 'haproxy'] as const) {
+  it.each(breakouts)('is refused bare in nginx, Apache and HAProxy syntax: %j', (value) => {
+    for (const syntax of ['nginx', 'apache', 'haproxy'] as const) {
       const error = failure(() => render('x {{value}};', { value }, syntax));
       expect(error.message).toContain(`may not stand bare in ${syntax} syntax`);
       failure(() => render('x {{join list " "}};', { list: [value] }, syntax));
@@ -134,6 +138,19 @@ describe('[2 bad input] a value that could break out of its place', () => {
     for (const value of ['a\nb', "a'b"]) failure(() => render('{{quote value}}', { value }, 'haproxy'));
     expect(render('{{quote value}}', { value: 'a "b" \\ ; {c}' })).toBe('"a \\"b\\" \\\\ ; {c}"');
     expect(render('{{quote value}}', { value: 'a "b" $c #d' }, 'haproxy')).toBe(`'a "b" $c #d'`);
+  });
+
+  it('[4.8] is no variable of Apache between quotes, and only itself in an expression', () => {
+    for (const value of ['a\nb', 'a$\u007bb}', '$\u007b'])
+      failure(() => render('{{quote value}}', { value }, 'apache'));
+    expect(render('{{quote value}}', { value: 'a "b" \\ $c' }, 'apache')).toBe('"a \\"b\\" \\\\ $c"');
+    fc.assert(
+      fc.property(fc.string(), (value) => {
+        const source = render('{{regex value}}', { value }, 'apache');
+        expect(source).toMatch(/^(?:[A-Za-z0-9/_-]|\\x[0-9a-f]{2})*$/);
+        expect(new RegExp(`^${source}$`).test(Buffer.from(value).toString('latin1'))).toBe(true);
+      }),
+    );
   });
 
   it('is refused in plain syntax only for control characters', () => {
