@@ -622,6 +622,7 @@ uninstall() {
     rm -rf "$state" "$data" "$box/var/log/evenkeel" "$box/run/evenkeel" "$box/etc/evenkeel" "$box/root/.config/evenkeel"
     quiet userdel evenkeel
   fi
+  is_dry || rm -f "$box/run/evenkeel-install.lock"
 }
 
 check_uninstall() {
