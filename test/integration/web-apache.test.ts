@@ -1,11 +1,13 @@
 /** The second web server: the same sites by a real Apache, its culprits, its reload, and a node that changes its mind. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { get, type IncomingHttpHeaders, request } from 'node:http';
 import { get as getSafely } from 'node:https';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createExecutables } from '../../agent/drivers/executables.ts';
+import { startFastCgi } from '../support/fastcgi.ts';
 import { freePort, type Home, type Parts, siteOf, webHome } from '../support/home.ts';
 import { until } from '../support/until.ts';
 import { declared, shipped } from '../unit/render/declared.ts';
@@ -156,6 +158,28 @@ describe('[4.8] the same sites', () => {
     expect(await answersOf(apache)).toEqual(withDefault);
   });
 
+  it('hand the same requests to PHP', async () => {
+    const answers: unknown[] = [];
+    for (const server of ['nginx', 'apache'] as const) {
+      const home = await webNode(server);
+      const socket = join(home.folder, 'php.sock');
+      const stop = await startFastCgi(socket);
+      const root = join(home.folder, 'www', 'a.example');
+      await home.declare(await siteOf(home, 'a.example', { php: { socket } }));
+      for (const file of ['index.php', 'x.php', 'static.txt']) writeFileSync(join(root, file), file);
+      rmSync(join(root, 'index.html'));
+      await home.settled(server === 'apache' ? UNIT : 'web-nginx');
+      const paths = ['/', '/x.php', '/x.php?a=b', '/x.php/more/it', '/static.txt', '/static.txt/x.php'];
+      const asked = [...paths, '/nothing/here?q=1', '/nothing.php'];
+      answers.push(await Promise.all(asked.map(async (path) => [path, await ask(home, 'a.example', path)])));
+      await stop();
+    }
+    const [nginx, apache] = answers;
+    expect(JSON.stringify(nginx)).toContain('x.php PATH_INFO=/more/it');
+    expect(JSON.stringify(nginx)).toContain('index.php PATH_INFO= QUERY_STRING=q=1');
+    expect(apache).toEqual(nginx);
+  });
+
   it('are served by TLS under their names, and a name that no site has gets nothing', async () => {
     const home = await webNode('apache');
     const tls = certificate(join(home.folder, 'pem'), 'a.example');
@@ -259,6 +283,26 @@ it('[4.8] a reload of Apache breaks no download that runs, and no request fails 
   await download;
   expect({ received, failed, pid: home.pid(UNIT) }).toEqual({ received: size, failed: 0, pid });
   expect(asked).toBeGreaterThan(10);
+}, 60_000);
+
+it('[4.8] a port that somebody else holds takes Apache away for a moment alone: it is back with what it served', async () => {
+  const home = await webNode('apache');
+  await home.declare(...(await sitesOf(home, ['a.example'])));
+  await home.settled(UNIT);
+  const stranger = createServer();
+  await new Promise<void>((resolve) => stranger.listen(0, ADDRESS, resolve));
+  const { port } = stranger.address() as AddressInfo;
+  const { parameters } = home.node().spec;
+  const begun = home.unitReports(UNIT).length;
+  await home.declare(home.node({ parameters: { ...parameters, httpPort: port } }));
+  await until('it has gone the way back', () =>
+    home
+      .unitReports(UNIT)
+      .slice(begun)
+      .some(({ result }) => result === 'rolledBack'),
+  );
+  await areServed(home, ['a.example']);
+  await new Promise((resolve) => stranger.close(resolve));
 }, 60_000);
 
 it('[4.8] a killed Apache is started again with what it served, and its workers leave the port', async () => {
