@@ -34,7 +34,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # What it needs on disk: two releases of 110 MB and room to work.
 space_mb=400
-patience=120
 
 # --- words -----------------------------------------------------------------------------------------------
 
@@ -89,12 +88,13 @@ take_back_one() {
     empty) rmdir "$1" 2>/dev/null || true ;;
     unit) quiet systemctl disable --now "$1" ;;
     user) quiet userdel "$1" ;;
-    packages) remove_packages "$@" ;;
     link) ln -sfn "$2" "$1.old" && mv -Tf "$1.old" "$1" ;;
   esac
 }
 
 take_back() {
+  ! is_dry || return 0
+  [ -z "$brought" ] || remove_packages
   [ -s "$notes/undo" ] || return 0
   warn 'taking back what was done'
   sed '1!G;h;$!d' "$notes/undo" >"$notes/undo.reversed"
@@ -108,12 +108,16 @@ take_back() {
 
 forget_undo() { rm -rf "$notes"; }
 
-# What an earlier run was killed over is not taken back any more once its service runs: others may stand on it by now.
-keep_what_runs() {
-  if systemctl is-active --quiet "$1" 2>/dev/null; then forget_undo; fi
+# What an earlier run was killed over is not taken back any more once its service was enabled: others may stand on it.
+keep_what_stands() {
+  is_dry && return 0
+  for service in manager agent; do
+    if systemctl is-enabled --quiet "evenkeel-$service.service" 2>/dev/null; then forget_undo; fi
+  done
+  undo_on_failure=yes
 }
 
-quiet() { "$@" >/dev/null 2>&1 || true; }
+quiet() { "$@" </dev/null >/dev/null 2>&1 || true; }
 
 on_exit() {
   code=$?
@@ -182,19 +186,24 @@ guard_mark='# placed by the installer of Evenkeel while it installs packages'
 # A daemon that starts on its own would take the port of the one that the agent starts.
 raise_guard() {
   [ "$family" = debian ] || return 0
+  guarded=yes
   if [ -e "$policy" ] && ! grep -qxF "$guard_mark" "$policy"; then mv "$policy" "$policy.before-evenkeel"; fi
   printf '#!/bin/sh\n%s\nexit 101\n' "$guard_mark" >"$policy"
   chmod 755 "$policy"
 }
 
 lower_guard() {
+  [ "$guarded" = yes ] || return 0
   if [ -e "$policy" ] && grep -qxF "$guard_mark" "$policy" 2>/dev/null; then rm -f "$policy"; fi
   if [ -e "$policy.before-evenkeel" ]; then mv -f "$policy.before-evenkeel" "$policy"; fi
 }
 
+# A package of two architectures says so twice.
 is_installed() {
   case $family in
-    debian) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+    debian)
+      case $(dpkg-query -W -f '${db:Status-Status} ' "$1" 2>/dev/null) in *installed\ *) ;; *) return 1 ;; esac
+      ;;
     rhel) rpm -q "$1" >/dev/null 2>&1 ;;
   esac
 }
@@ -204,17 +213,22 @@ apt() {
     -o Dpkg::Options::=--force-confold "$@" </dev/null >>"$scratch/packages.log" 2>&1
 }
 
-all_installed() {
+# What these packages bring along and this box has not yet: nobody else's installs are among them.
+will_bring() {
   case $family in
-    debian) dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort ;;
-    rhel) rpm -qa --qf '%{NAME}\n' | sort -u ;;
+    debian)
+      [ -z "$(ls -A "$box/var/lib/dpkg/updates" 2>/dev/null)" ] || quiet dpkg --configure -a
+      apt-get -s install --no-install-recommends "$@" </dev/null >"$scratch/plan" 2>/dev/null || apt update ||
+        fail 'the lists of packages could not be had' 'apt-get update, and see what it says'
+      apt-get -s install --no-install-recommends "$@" </dev/null 2>/dev/null | sed -n 's/^Inst \([^ ]*\) (.*/\1/p'
+      ;;
+    rhel) printf '%s\n' "$@" ;;
   esac
 }
 
 fetch_packages() {
   case $family in
     debian)
-      [ -z "$(ls -A "$box/var/lib/dpkg/updates" 2>/dev/null)" ] || quiet dpkg --configure -a
       apt install -y --no-remove --no-install-recommends "$@" && return 0
       apt update && apt install -y --no-remove --no-install-recommends "$@"
       ;;
@@ -222,10 +236,20 @@ fetch_packages() {
   esac
 }
 
+# Only what this run has brought in, and only where nothing else has come to need it meanwhile.
 remove_packages() {
+  # shellcheck disable=SC2086 # one word a package
   case $family in
-    debian) DEBIAN_FRONTEND=noninteractive quiet apt-get -qq -y purge "$@" ;;
-    rhel) quiet dnf -y -q remove "$@" ;;
+    debian)
+      others=$(apt-get -s remove $brought </dev/null 2>/dev/null | sed -n 's/^Remv \([^ ]*\) .*/\1/p' |
+        grep -vxF "$(printf '%s\n' $brought)" || true)
+      if [ -n "$others" ]; then
+        warn "these packages stay, for others need them by now: $brought"
+      else
+        DEBIAN_FRONTEND=noninteractive quiet apt-get -qq -y remove $brought
+      fi
+      ;;
+    rhel) quiet rpm -e $brought ;;
   esac
 }
 
@@ -233,7 +257,7 @@ remove_packages() {
 disable_daemons_of() {
   while read -r package; do
     case $family in debian) dpkg -L "$package" ;; rhel) rpm -ql "$package" ;; esac |
-      sed -n 's|^\(/usr\)\{0,1\}/lib/systemd/system/\([^/@]*\.\(service\|socket\|timer\)\)$|\2|p' |
+      sed -n 's#^\(/usr\)\{0,1\}/lib/systemd/system/\([^/@]*\.\(service\|socket\|timer\)\)$#\2#p' |
       while read -r unit; do quiet systemctl disable "$unit"; done
   done
 }
@@ -245,21 +269,17 @@ ensure_packages() {
   missing=${missing# }
   [ -n "$missing" ] || return 0
   change "install packages: $missing" || return 0
-  all_installed >"$scratch/before"
   # shellcheck disable=SC2086 # one word a package
-  note packages $missing
+  will_bring $missing >"$scratch/brought"
   raise_guard
   # shellcheck disable=SC2086 # one word a package
   if ! fetch_packages $missing; then
     tail -n 5 "$scratch/packages.log" >&2
     fail "these packages could not be installed: $missing" "$(install_line "$missing"), and see what it says"
   fi
-  all_installed | comm -13 "$scratch/before" - >"$scratch/brought"
   disable_daemons_of <"$scratch/brought"
   lower_guard
-  # What came along goes along when this is taken back.
-  # shellcheck disable=SC2046 # one word a package
-  note packages $(cat "$scratch/brought")
+  brought="$brought $(tr '\n' ' ' <"$scratch/brought")"
 }
 
 # --- the release -----------------------------------------------------------------------------------------
@@ -347,8 +367,8 @@ ensure_running() {
     return 0
   fi
   change "start $unit" || return 0
-  if ! timeout "$patience" systemctl restart "$unit"; then
-    quiet systemctl kill --signal=SIGKILL "$unit"
+  # As long as the unit allows: a manager that makes its store newer must not be ended halfway.
+  if ! systemctl restart "$unit"; then
     journalctl -u "$unit" -n 5 --no-pager -o cat >&2 2>/dev/null || true
     fail "$unit does not come up" "journalctl -u $unit"
   fi
@@ -387,6 +407,8 @@ ensure_user() {
   if id evenkeel >/dev/null 2>&1; then return 0; fi
   change 'make the system user evenkeel' || return 0
   note user evenkeel
+  mkdir -p "$lib"
+  : >"$lib/.user-is-ours"
   useradd --system --user-group --home-dir /var/lib/evenkeel-manager --no-create-home \
     --shell /usr/sbin/nologin --comment 'Evenkeel cluster manager' evenkeel
 }
@@ -413,6 +435,10 @@ ensure_manager_data() {
 ensure_admin() {
   config=$box/root/.config/evenkeel/config.json
   [ -e "$data/admin.token" ] || return 0
+  if [ -e "$config" ]; then
+    say "root speaks to another manager already ($config); the token for this one is in $data/admin.token"
+    return 0
+  fi
   change "let root speak to the manager: $config" || return 0
   note file "$config"
   mkdir -p "$(dirname "$config")"
@@ -428,8 +454,7 @@ install_manager() {
   find_own_release
   id=$(release_of "$own")
   confirm "This box becomes the Cluster Manager with release $id."
-  keep_what_runs evenkeel-manager.service
-  undo_on_failure=yes
+  keep_what_stands
   case $family in debian) ensure_packages libsqlite3-0 ;; rhel) ensure_packages sqlite-libs ;; esac
   ensure_release "$own"
   ensure_current "$id"
@@ -484,10 +509,15 @@ fingerprint() { printf %s "$manager_ca" | base64 -d | sha256sum | cut -c 1-32 | 
 fetch_release() {
   fetched=$scratch/release
   mkdir "$fetched"
-  if [ -e "$lib/releases/$pinned_release/SHA256SUMS" ]; then
-    fetched=$lib/releases/$pinned_release
-    return 0
-  fi
+  # The whole release, as a manager's box has it, has the agent in it.
+  for id in "${pinned_release%-agent}" "$pinned_release"; do
+    if [ -e "$lib/releases/$id/SHA256SUMS" ]; then
+      fetched=$lib/releases/$id
+      return 0
+    fi
+  done
+  [ ! -e "$units/evenkeel-manager.service" ] ||
+    fail 'the manager on this box is of another release than the one that invites it' 'make that manager newer first: install.sh upgrade'
   [ -n "$pinned_bundle" ] || fail 'this copy of install.sh is not the one that the manager serves' \
     'paste the line of evenkeel node invite'
   {
@@ -495,9 +525,10 @@ fetch_release() {
     printf '%s\n' "$manager_ca" | fold -w 64
     echo '-----END CERTIFICATE-----'
   } >"$scratch/ca.crt"
+  case $manager_address in *:*) host="[$manager_address]" ;; *) host=$manager_address ;; esac
   say "fetching release $pinned_release from $manager_address"
   curl -fsS --retry 5 --retry-connrefused --connect-timeout 10 --max-time 600 --cacert "$scratch/ca.crt" \
-    -o "$scratch/agent.tar.gz" "https://$manager_address:$manager_port/release/agent.tar.gz" ||
+    -o "$scratch/agent.tar.gz" "https://$host:$manager_port/release/agent.tar.gz" ||
     fail "the agent could not be fetched from $manager_address:$manager_port" 'is the manager running, and that port open?'
   [ "$(sha256sum <"$scratch/agent.tar.gz")" = "$pinned_bundle  -" ] ||
     fail 'what the manager sent is not what this script was made for' \
@@ -529,9 +560,7 @@ preflight() {
 
 join_cluster() {
   change "join the cluster of $manager_address" || return 0
-  note folder "$state/identity"
-  note file "$state/agent.json"
-  note empty "$state"
+  # The key stays whatever happens: an invitation that was used, or waits to be accepted, answers no other one.
   set -- "$join" --address "$address" --yes
   if [ -n "$name" ]; then set -- "$@" --name "$name"; fi
   agent join "$@" || fail 'this box could not join, see above' 'mend what it says, then run this line again'
@@ -550,12 +579,11 @@ install_agent() {
     say "the manager's authority is $(fingerprint)"
     confirm "This box becomes a node of the cluster of $manager_address, if \`evenkeel node invite\` showed the same."
   fi
-  keep_what_runs evenkeel-agent.service
-  undo_on_failure=yes
+  keep_what_stands
   # shellcheck disable=SC2086 # one word a package
   is_joined || ensure_packages $wanted
   ensure_release "$fetched"
-  ensure_current "$pinned_release"
+  ensure_current "$(release_of "$fetched")"
   ensure_common_files "$fetched"
   ensure_file "$fetched/system/logrotate" "$box/etc/logrotate.d/evenkeel" 644
   is_joined || join_cluster
@@ -579,7 +607,7 @@ install_upgrade() {
   [ ! -e "$units/evenkeel-manager.service" ] || [ -e "$own/lib/manager.js" ] ||
     fail 'this release is for nodes, and this box has a manager' 'use a whole release'
   confirm "Release $id is to run on this box, in place of $(basename "$(readlink "$lib/current")")."
-  undo_on_failure=yes
+  keep_what_stands
   ensure_release "$own"
   ensure_current "$id"
   ensure_common_files "$own"
@@ -587,13 +615,25 @@ install_upgrade() {
     [ -e "$units/evenkeel-$service.service" ] || continue
     ensure_unit "$own" "evenkeel-$service.service"
     if ! (ensure_running "evenkeel-$service.service"); then
-      take_back
-      undo_on_failure=no
-      quiet systemctl restart "evenkeel-$service.service"
+      go_back "$id"
       fail "release $id does not run here; the one of before runs again" "journalctl -u evenkeel-$service"
     fi
   done
   finish "Release $id runs."
+}
+
+# The release of before, with its units, under all services: what the new one has started runs from a folder that goes.
+go_back() {
+  undo_on_failure=no
+  take_back
+  former=$lib/$(readlink "$lib/current")
+  for service in manager agent; do
+    [ -e "$units/evenkeel-$service.service" ] || continue
+    ensure_unit "$former" "evenkeel-$service.service"
+    quiet systemctl restart "evenkeel-$service.service"
+  done
+  ensure_common_files "$former"
+  forget_undo
 }
 
 uninstall() {
@@ -615,12 +655,16 @@ uninstall() {
   if change 'delete the program'; then
     rm -f "$box/usr/bin/evenkeel" "$box/usr/share/man/man1/evenkeel.1" "$box/etc/logrotate.d/evenkeel" \
       "$box/usr/share/bash-completion/completions/evenkeel"
+    if [ -e "$lib/.user-is-ours" ]; then ours=yes; fi
     rm -rf "$lib" "$notes"
     quiet systemctl daemon-reload
   fi
   if [ "$keep" = no ] && change "delete the data in $state and $data"; then
-    rm -rf "$state" "$data" "$box/var/log/evenkeel" "$box/run/evenkeel" "$box/etc/evenkeel" "$box/root/.config/evenkeel"
-    quiet userdel evenkeel
+    config=$box/root/.config/evenkeel/config.json
+    if grep -qF '"/etc/evenkeel/ca.crt"' "$config" 2>/dev/null; then rm -f "$config"; fi
+    rmdir "$(dirname "$config")" 2>/dev/null || true
+    rm -rf "$state" "$data" "$box/var/log/evenkeel" "$box/run/evenkeel" "$box/etc/evenkeel"
+    [ "$ours" = no ] || quiet userdel evenkeel
   fi
   is_dry || rm -f "$box/run/evenkeel-install.lock"
 }
@@ -633,7 +677,7 @@ check_uninstall() {
 
 verb=${1:-}
 [ $# -eq 0 ] || shift
-join='' name='' address='' balancer=lvs dry=no yes=no keep=no changed=no undo_on_failure=no family=debian wanted=''
+join='' name='' address='' balancer=lvs dry=no yes=no keep=no changed=no undo_on_failure=no family=debian wanted='' brought='' guarded=no ours=no
 
 value() {
   if [ $# -lt 2 ] || [ -z "$2" ]; then fail "$1 needs a value" "sh $0 --help"; fi
@@ -656,13 +700,17 @@ done
 
 begin() {
   [ "$(id -u)" = 0 ] || fail 'this must be run by root' "sudo sh $0 $verb"
-  scratch=$(mktemp -d)
+  # /tmp may be mounted noexec, and programs are run from here before they are installed.
+  mkdir -p "$box/var/cache"
+  scratch=$(mktemp -d "$box/var/cache/evenkeel-install.XXXXXX") || fail "$box/var/cache takes no folder" 'make room on its disk'
   trap on_exit EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
   # Two installers at once would each take back what the other does.
   exec 9>"$box/run/evenkeel-install.lock"
   flock -w 600 9 || fail 'another run of the installer has not ended in ten minutes'
+  # Of runs that were killed.
+  find "$box/var/cache" -maxdepth 1 -name 'evenkeel-install.*' ! -path "$scratch" -exec rm -rf {} +
 }
 
 case $verb in

@@ -1,10 +1,10 @@
 /** The one line that makes a bare box a node: it trusts only what is in it (docs/adr/0008-real-boxes.md). */
 import type { JoinString } from '../protocol/messages.ts';
 
-/** Debian's smallest root has no curl. */
+/** Debian's smallest root has no curl; and a run that was killed in the middle of apt is finished first. */
 const CURL = [
   'command -v curl >/dev/null',
-  'apt-get -qq install -y curl >/dev/null 2>&1',
+  '{ dpkg --configure -a && apt-get -qq install -y curl; } >/dev/null 2>&1',
   '{ apt-get -qq update && apt-get -qq install -y curl >/dev/null; }',
   'dnf -q -y install curl',
 ].join(' || ');

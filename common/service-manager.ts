@@ -8,7 +8,7 @@ export interface ServiceManager {
   ready(): Promise<() => Promise<void>>;
 }
 
-/** One call of `systemd-notify` takes milliseconds; a box that takes longer has other cares, and is asked again. */
+/** One call of `systemd-notify` takes milliseconds; one that takes longer is given up, and the next one follows. */
 const TIMEOUT_MS = 10_000;
 
 /**
@@ -27,12 +27,13 @@ export function createServiceManager(
         resolve();
       });
     });
-  const halfOfPatience = Math.floor(Number(env.WATCHDOG_USEC ?? 0) / 2000);
+  // Two in a row may be lost before systemd ends the process.
+  const often = Math.floor(Number(env.WATCHDOG_USEC ?? 0) / 3000);
   return {
     ready: async () => {
       await tell('READY=1');
       const over = new AbortController();
-      const beating = halfOfPatience > 0 ? beat(halfOfPatience, over.signal) : Promise.resolve();
+      const beating = often > 0 ? beat(often, over.signal) : Promise.resolve();
       return async () => {
         over.abort(new Error('stopping'));
         await beating;

@@ -8,6 +8,8 @@ import { EvenkeelError, messageOf } from '../protocol/errors.ts';
 
 /** A bundle is some 40 MB: so many leave at once, and whoever else asks is told to come again. */
 const MOST_DOWNLOADS = 8;
+/** Nobody holds a place for longer, however slowly he reads. */
+const LONGEST_MS = 10 * 60_000;
 
 export interface Release {
   /** Of install.sh as it is given out, for join strings; undefined where there is nothing to give. */
@@ -41,7 +43,7 @@ export async function openRelease(folder: string | undefined): Promise<Release> 
       if (leaving >= MOST_DOWNLOADS)
         throw new EvenkeelError('busy', `${leaving} boxes are fetching the agent now; try again in a moment`);
       leaving += 1;
-      const stream = createReadStream(file);
+      const stream = createReadStream(file, { signal: AbortSignal.timeout(LONGEST_MS) });
       stream.once('close', () => {
         leaving -= 1;
       });

@@ -97,17 +97,22 @@ function release(target) {
   layAgent(fresh);
   layManager(fresh);
   const id = `${version}-${createHash('sha256').update(sumsOf(fresh)).digest('hex').slice(0, 12)}`;
-  const pins = { pinned_release: id, pinned_machine: machine };
-  for (const folder of [agent, fresh]) {
+  const lay = (folder, name) => {
+    const pins = { pinned_release: name, pinned_machine: machine };
     pin(join(folder, 'install.sh'), join(folder, 'install.sh'), pins);
-    writeFileSync(join(folder, 'RELEASE'), `${id}\n`);
+    writeFileSync(join(folder, 'RELEASE'), `${name}\n`);
     writeFileSync(join(folder, 'SHA256SUMS'), sumsOf(folder));
-  }
+  };
+  // By its name a box knows whether it has all of a release or the agent alone.
+  lay(agent, `${id}-agent`);
+  lay(fresh, id);
   const serve = join(fresh, 'serve');
   mkdirSync(serve);
   pack(agent, join(serve, 'agent.tar.gz'));
   const pinned_bundle = sumOf(join(serve, 'agent.tar.gz'));
-  pin(join(fresh, 'install.sh'), join(serve, 'install.sh'), { pinned_bundle });
+  pin(join(fresh, 'install.sh'), join(serve, 'install.sh'), {
+    ...{ pinned_release: `${id}-agent`, pinned_bundle },
+  });
   writeFileSync(join(fresh, 'SHA256SUMS'), sumsOf(fresh, ['SHA256SUMS']));
   rmSync(agent, { recursive: true });
   rmSync(target, { recursive: true, force: true });
