@@ -8,8 +8,9 @@ import { type ErrorCode, EvenkeelError } from '../protocol/errors.ts';
 import type { InviteView, WaitingView } from '../protocol/joining.ts';
 import type { Facts } from '../protocol/messages.ts';
 import type { Verdict } from '../protocol/preflight.ts';
+import type { NodeSpec } from '../protocol/resources/node.ts';
 import { invite, inviteView, openedBy, refuseMisfit, revoke } from './join/invites.ts';
-import type { Claim, Issued, JoinOptions, JoinStore, Subject } from './join/kept.ts';
+import type { Claim, Invite, Issued, JoinOptions, JoinStore, Subject } from './join/kept.ts';
 import { nodeOf } from './join/node.ts';
 import { claimed, createQueue, inUse, type Queue } from './join/queue.ts';
 
@@ -105,7 +106,7 @@ async function join(
     await queue.keep(invitation, { ...box, state: 'identity' });
     throw changed(options, name, { key, known: trusted.key, from });
   }
-  if (!trusted && needsApproval(store, invitation)) {
+  if (!trusted && (needsApproval(store, invitation) || wouldGain(invitation, known?.spec))) {
     await queue.keep(invitation, { ...box, state: 'approval' });
     throw new EvenkeelError(
       'join-waiting',
@@ -182,6 +183,10 @@ function changed(
       `an operator has to trust it, evenkeel node trust ${name}`,
   );
 }
+
+/** An invitation that names nobody would let a box be a declared node with more than it was invited for. */
+const wouldGain = ({ name, roles }: Invite, declared: NodeSpec | undefined): boolean =>
+  name === undefined && declared !== undefined && declared.roles.some((role) => !roles.includes(role));
 
 const record = (store: JoinStore, node: string, { serial, key, issued, expires }: Issued) =>
   store.certificates.add({ node, serial, key, issued, expires });

@@ -66,7 +66,7 @@ function obey(name: string, result: 'changed' | 'failed' = 'changed', message = 
   observed.report(name, report);
   observed.report(name, { ...report, ...base(), unit: 'web' });
 }
-/** The old server has exported it as it is declared now. */
+/** The old server has exported it as it is declared now: to be written, or read alone. */
 function fences(): void {
   const { epoch, revision: rev } = store.meta();
   observed.report('files', {
@@ -90,6 +90,7 @@ const comes = (wanted: string) =>
   });
 const begin = async (more: object = {}) => {
   for (const name of ['web1', 'web2']) obey(name);
+  fences();
   return moves.begin({ name: 'home', to, by: 'web1', compareWithin: '30m', actor: 'token:ann', ...more });
 };
 /** Plays the part of everybody up to where the phase begins. */
@@ -97,6 +98,7 @@ async function upTo(wanted: MovePhase): Promise<void> {
   await begin();
   if (wanted === 'copy') return;
   for (const name of ['web1', 'web2']) obey(name);
+  fences();
   say('copy', { pass: 1, seconds: 3 });
   await comes('freeze');
   if (wanted === 'freeze') return;

@@ -186,7 +186,11 @@ describe('joining', () => {
     const parsed = parseResource({ kind: 'Node', name: 'lb1', spec });
     if (!parsed.ok) throw new Error('the node is not right');
     await manager.store.write({ actor: 'op', edits: [{ op: 'put', resource: parsed.resource, where: '' }] });
-    await joinAs('lb1', await manager.invite({ roles: ['web'] }));
+    // Whoever was invited to be any web node must not become the balancer by its name.
+    await expect(joinAs('lb1', await manager.invite({ roles: ['web'] }))).rejects.toMatchObject({
+      code: 'join-waiting',
+    });
+    await joinAs('lb1', await manager.invite({ roles: ['web'], name: 'lb1' }));
     expect(await manager.node('lb1')).toMatchObject({ ...spec, paths: facts.paths });
   });
 

@@ -30,7 +30,7 @@ export const otherAgent =
       return pass('other-agent', `this box is node ${node} of this manager already`);
     return fail('other-agent', `this box is node ${node} of the manager at ${address}`, {
       why: 'a box obeys one manager',
-      fix: 'take it out of that cluster first: it keeps serving what it has, as a box of its own',
+      fix: 'remove the node at that manager, then take Evenkeel off this box, with all that it keeps here',
       command: 'sh /usr/lib/evenkeel/current/install.sh uninstall',
     });
   };

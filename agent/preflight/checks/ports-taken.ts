@@ -16,11 +16,16 @@ export const portsTaken =
     const taken = await takenBy(box, wanted);
     const ports = [...new Set(wanted.map(({ port }) => port))].sort((a, b) => a - b).join(', ');
     if (taken.length === 0) return pass('ports-taken', `free: ${ports}`);
-    const said = taken.map(({ by, at, unit }) => `${by} listens on ${at}, which ${unit} needs`);
-    const programs = [...new Set(taken.map(({ by }) => by.replace(/ \(pid .*/, '')))];
+    const said = taken.map(({ by, at, unit }) => `${printable(by)} listens on ${at}, which ${unit} needs`);
+    const programs = [...new Set(taken.map(({ by }) => printable(by).replace(/ \(pid [0-9]+\)$/, '')))];
     return fail('ports-taken', said.join('; '), {
       why: 'the daemon of the role could not start',
       fix: `stop ${programs.join(' and ')} for good, or give the role another port by a parameter`,
-      command: `systemctl disable --now ${programs.join(' ')}`,
+      // Anybody may name a process, and root would copy the line.
+      ...(programs.every((name) => /^[A-Za-z0-9@._-]+$/.test(name)) && {
+        command: `systemctl disable --now ${programs.join(' ')}`,
+      }),
     });
   };
+
+const printable = (name: string): string => name.replace(/[^\x20-\x7e]/g, '?');
