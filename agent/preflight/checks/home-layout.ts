@@ -16,8 +16,8 @@ const ownPartition = (
 ): Finding =>
   state(NAME, `${point} is a partition of its own (${source}, ${type})`, {
     why,
-    fix: `mount that partition at /chroot instead (in /etc/fstab as well), and let ${point} lead to /chroot${point}`,
-    command: `umount ${point} && rmdir ${point} && mount ${source} /chroot && ln -s /chroot${point} ${point}`,
+    // No line to copy: what is in it has to move a folder deeper, with nobody logged in.
+    fix: `mount that partition at /chroot instead (in /etc/fstab as well), move what is in it into /chroot${point}, and let ${point} lead there`,
   });
 
 interface Place {
