@@ -1,6 +1,6 @@
 /** Preflight: what a box is looked at for before it joins, and each time somebody asks the doctor. */
 import { type Static, Type } from 'typebox';
-import { Moment, OneOf, Port, Strict } from './values.ts';
+import { ModuleName, Moment, OneOf, PackageName, Port, Strict } from './values.ts';
 
 /** In the order in which people read them. Names are stable: programs may match on them; never rename one, only add. */
 export const checkNames = [
@@ -67,15 +67,13 @@ export type BoxLook = Static<typeof BoxLook>;
 
 const short = (maxLength: number) => Type.String({ maxLength });
 
-const Packages = Type.Array(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9.+_-]{0,99}$' }), {
-  maxItems: 256,
-});
+const Packages = Type.Array(PackageName, { maxItems: 256 });
 
 /** What the roles of a node ask of its box: the manager knows it from policies and declared resources. */
 export const Needs = Type.Object({
   /** By family of operating systems: a box takes those of its own. */
   packages: Type.Object({ debian: Packages, rhel: Packages }),
-  modules: Type.Array(Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,55}$' }), { maxItems: 256 }),
+  modules: Type.Array(ModuleName, { maxItems: 256 }),
   ports: Type.Array(Type.Object({ address: short(45), port: Port, unit: short(253) }), { maxItems: 1000 }),
   storages: Type.Array(
     Type.Object({

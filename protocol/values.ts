@@ -162,6 +162,21 @@ export const Moment = text(
 export const Sha256 = text('^[0-9a-f]{64}$', 'A SHA-256', 'use 64 lower case hexadecimal digits', 64);
 
 /** A reason given by a person, for people. One line. */
+/** As distributions name packages. */
+export const PackageName = text(
+  '^[A-Za-z0-9][A-Za-z0-9.+_-]{0,99}$',
+  'The name of a package',
+  'write it as the distribution does, such as nginx',
+  100,
+);
+
+export const ModuleName = text(
+  '^[a-z0-9][a-z0-9_-]{0,55}$',
+  'The name of a kernel module',
+  'write it as modprobe takes it, such as ip_vs',
+  56,
+);
+
 export const Reason = text(
   '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$',
   'A reason, one line',

@@ -4,8 +4,10 @@ import {
   AbsolutePath,
   ByName,
   Identifier,
+  ModuleName,
   Name,
   OneOf,
+  PackageName,
   ParameterValue,
   RelativePath,
   Size,
@@ -43,10 +45,7 @@ const Pattern = Type.String({ minLength: 1, maxLength: 1024, description: 'A reg
 const duration = (value: string) => Type.Unsafe<string>({ ...Wait, default: value });
 const Signal = OneOf(['HUP', 'USR1', 'USR2', 'WINCH', 'TERM', 'QUIT', 'INT', 'KILL']);
 
-const Packages = Type.Array(
-  Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9.+_-]{0,99}$', description: 'The name of a package' }),
-  { default: [], maxItems: 64 },
-);
+const Packages = Type.Array(PackageName, { default: [], maxItems: 64 });
 
 /** So many lines of a kernel file are read: each is a look at the kernel, again and again. */
 export const MOST_KERNEL_LINES = 4096;
@@ -202,13 +201,10 @@ export const PolicySpec = Strict({
     ),
   ),
   modules: Type.Optional(
-    Type.Array(
-      Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,55}$', description: 'The name of a kernel module' }),
-      {
-        maxItems: 32,
-        description: 'What the kernel of the box must be able to: preflight looks for them',
-      },
-    ),
+    Type.Array(ModuleName, {
+      maxItems: 32,
+      description: 'What the kernel of the box must be able to: preflight looks for them',
+    }),
   ),
   gate: Type.Boolean({
     default: false,
