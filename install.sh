@@ -202,7 +202,7 @@ lower_guard() {
 is_installed() {
   case $family in
     debian)
-      case $(dpkg-query -W -f '${db:Status-Status} ' "$1" 2>/dev/null) in *installed\ *) ;; *) return 1 ;; esac
+      case " $(dpkg-query -W -f '${db:Status-Status} ' "$1" 2>/dev/null)" in *' installed '*) ;; *) return 1 ;; esac
       ;;
     rhel) rpm -q "$1" >/dev/null 2>&1 ;;
   esac
@@ -267,17 +267,25 @@ ensure_packages() {
   missing=
   for package in "$@"; do is_installed "$package" || missing="$missing $package"; done
   missing=${missing# }
-  [ -n "$missing" ] || return 0
-  change "install packages: $missing" || return 0
+  if [ -n "$missing" ]; then
+    change "install packages: $missing" || return 0
+    install_packages
+  fi
+  # Also those of a run that was killed before it came to this.
+  if ! is_dry && [ -s "$notes/brought" ]; then disable_daemons_of <"$notes/brought"; fi
+}
+
+install_packages() {
   # shellcheck disable=SC2086 # one word a package
   will_bring $missing >"$scratch/brought"
+  mkdir -p "$notes"
+  cat "$scratch/brought" >>"$notes/brought"
   raise_guard
   # shellcheck disable=SC2086 # one word a package
   if ! fetch_packages $missing; then
     tail -n 5 "$scratch/packages.log" >&2
     fail "these packages could not be installed: $missing" "$(install_line "$missing"), and see what it says"
   fi
-  disable_daemons_of <"$scratch/brought"
   lower_guard
   brought="$brought $(tr '\n' ' ' <"$scratch/brought")"
 }
@@ -407,6 +415,7 @@ ensure_user() {
   if id evenkeel >/dev/null 2>&1; then return 0; fi
   change 'make the system user evenkeel' || return 0
   note user evenkeel
+  note file "$lib/.user-is-ours"
   mkdir -p "$lib"
   : >"$lib/.user-is-ours"
   useradd --system --user-group --home-dir /var/lib/evenkeel-manager --no-create-home \
@@ -709,7 +718,11 @@ begin() {
   # Two installers at once would each take back what the other does.
   exec 9>"$box/run/evenkeel-install.lock"
   flock -w 600 9 || fail 'another run of the installer has not ended in ten minutes'
-  # Of runs that were killed.
+  # Of runs that were killed. Whoever has the lock is the only one whose guard this can be.
+  if grep -qxF "$guard_mark" "$policy" 2>/dev/null || [ -e "$policy.before-evenkeel" ]; then
+    guarded=yes
+    lower_guard
+  fi
   find "$box/var/cache" -maxdepth 1 -name 'evenkeel-install.*' ! -path "$scratch" -exec rm -rf {} +
 }
 
