@@ -2,7 +2,10 @@
 
 export const exits = {
   ok: { code: 0, means: 'done' },
-  difference: { code: 1, means: 'diff: there is a difference; doctor: a check fails; up: it did not come up' },
+  difference: {
+    code: 1,
+    means: 'diff: there is a difference; doctor: a check fails; up: it did not come up',
+  },
   usage: { code: 2, means: 'the command line, a file or the configuration is wrong; nothing was sent' },
   refused: { code: 3, means: 'the manager refused it; nothing has changed' },
   notFound: { code: 4, means: 'there is no such resource, node or token' },
