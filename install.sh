@@ -151,7 +151,6 @@ find_family() {
 }
 
 check_box() {
-  [ "$(id -u)" = 0 ] || fail 'this must be run by root' "sudo sh $0 $*"
   find_family
   machine=$(uname -m)
   [ -z "$pinned_machine" ] || [ "$machine" = "$pinned_machine" ] ||
@@ -218,7 +217,7 @@ will_bring() {
   case $family in
     debian)
       [ -z "$(ls -A "$box/var/lib/dpkg/updates" 2>/dev/null)" ] || quiet dpkg --configure -a
-      apt-get -s install --no-install-recommends "$@" </dev/null >"$scratch/plan" 2>/dev/null || apt update ||
+      apt-get -s install --no-install-recommends "$@" </dev/null >/dev/null 2>&1 || apt update ||
         fail 'the lists of packages could not be had' 'apt-get update, and see what it says'
       apt-get -s install --no-install-recommends "$@" </dev/null 2>/dev/null | sed -n 's/^Inst \([^ ]*\) (.*/\1/p'
       ;;
@@ -342,16 +341,23 @@ ensure_file() {
   mv -f "$target.new" "$target"
 }
 
+# `evenkeel`, and the programs of what this box has by their own names.
+ensure_programs() {
+  ensure_program evenkeel
+  [ ! -e "$1/lib/manager.js" ] || ensure_program evenkeel-manager
+  ensure_program evenkeel-agent
+}
+
 ensure_program() {
-  [ "$(readlink "$box/usr/bin/evenkeel" 2>/dev/null)" != ../lib/evenkeel/current/bin/evenkeel ] || return 0
-  change 'put evenkeel into /usr/bin' || return 0
-  note file "$box/usr/bin/evenkeel"
-  ln -sfn ../lib/evenkeel/current/bin/evenkeel "$box/usr/bin/evenkeel"
+  [ "$(readlink "$box/usr/bin/$1" 2>/dev/null)" != ../lib/evenkeel/current/bin/evenkeel ] || return 0
+  change "put $1 into /usr/bin" || return 0
+  note file "$box/usr/bin/$1"
+  ln -sfn ../lib/evenkeel/current/bin/evenkeel "$box/usr/bin/$1"
 }
 
 ensure_common_files() {
   from=$1
-  ensure_program
+  ensure_programs "$from"
   ensure_file "$from/system/evenkeel.1" "$box/usr/share/man/man1/evenkeel.1" 644
   ensure_file "$from/system/completion.bash" "$box/usr/share/bash-completion/completions/evenkeel" 644
 }
@@ -459,7 +465,7 @@ ensure_admin() {
 }
 
 install_manager() {
-  check_box manager
+  check_box
   find_own_release
   id=$(release_of "$own")
   confirm "This box becomes the Cluster Manager with release $id."
@@ -561,7 +567,7 @@ check_not_of_another() {
 node_name() { sed -n 's/.*"node": "\([^"]*\)".*/\1/p' "$state/identity/manager.json"; }
 
 preflight() {
-  set -- "$join" --address "$address"
+  set -- "$join" --address "$address" --service systemd
   if [ -n "$name" ]; then set -- "$@" --name "$name"; fi
   agent preflight "$@" || fail 'this box does not fit, see above; nothing was changed' 'mend what failed, then run this line again'
   wanted=$(agent preflight "$@" --missing-packages) || fail 'the manager did not say which packages are needed'
@@ -570,13 +576,13 @@ preflight() {
 join_cluster() {
   change "join the cluster of $manager_address" || return 0
   # The key stays whatever happens: an invitation that was used, or waits to be accepted, answers no other one.
-  set -- "$join" --address "$address" --yes
+  set -- "$join" --address "$address" --service systemd --yes
   if [ -n "$name" ]; then set -- "$@" --name "$name"; fi
   agent join "$@" || fail 'this box could not join, see above' 'mend what it says, then run this line again'
 }
 
 install_agent() {
-  check_box agent
+  check_box
   has curl || fail 'there is no curl' "$(install_line curl)"
   read_join
   check_not_of_another
@@ -609,7 +615,7 @@ install_agent() {
 # --- newer, and away -------------------------------------------------------------------------------------
 
 install_upgrade() {
-  check_box upgrade
+  check_box
   find_own_release
   id=$(release_of "$own")
   [ -L "$lib/current" ] || fail 'there is no Evenkeel on this box to make newer' 'install.sh manager, or install.sh agent'
@@ -623,12 +629,32 @@ install_upgrade() {
   for service in manager agent; do
     [ -e "$units/evenkeel-$service.service" ] || continue
     ensure_unit "$own" "evenkeel-$service.service"
-    if ! (ensure_running "evenkeel-$service.service"); then
+    if ! (ensure_running "evenkeel-$service.service" && await_manager "$service"); then
       go_back "$id"
       fail "release $id does not run here; the one of before runs again" "journalctl -u evenkeel-$service"
     fi
   done
   finish "Release $id runs."
+  [ ! -e "$units/evenkeel-manager.service" ] || is_dry ||
+    say 'Next: evenkeel upgrade brings the nodes to it; evenkeel-manager content | evenkeel diff -f - shows what its policies change.'
+}
+
+# With --until-connected an agent has come up when it has reached its manager.
+await_manager() {
+  if [ "$connected" = no ] || [ "$1" = manager ] || is_dry; then return 0; fi
+  seconds=0
+  until "$lib/current/bin/evenkeel" -o json local status 2>/dev/null | grep -q '"connected": *true'; do
+    seconds=$((seconds + 1))
+    [ "$seconds" -lt 60 ] || fail 'the agent has not reached its manager within a minute' 'journalctl -u evenkeel-agent'
+    sleep 1
+  done
+}
+
+# A store that the new release had made newer is put back; where it had not, there is nothing to undo.
+undo_store() {
+  as_manager "$former/bin/node" "$former/lib/manager.js" undo-upgrade --data "$data" >"$scratch/undone" 2>&1 && return 0
+  grep -q 'which this version knows' "$scratch/undone" ||
+    warn "the store of before could not be put back: $(tail -n 1 "$scratch/undone")"
 }
 
 # The release of before, with its units, under all services: what the new one has started runs from a folder that goes.
@@ -638,6 +664,8 @@ go_back() {
   former=$lib/$(readlink "$lib/current")
   for service in manager agent; do
     [ -e "$units/evenkeel-$service.service" ] || continue
+    quiet systemctl stop "evenkeel-$service.service"
+    [ "$service" = agent ] || undo_store
     ensure_unit "$former" "evenkeel-$service.service"
     quiet systemctl restart "evenkeel-$service.service"
   done
@@ -645,8 +673,17 @@ go_back() {
   forget_undo
 }
 
+# Those that systemd runs for the agent: their units are gone with a boot, and their files now.
+stop_daemons() {
+  set -- "$box"/run/systemd/system/evenkeel@*.service
+  [ -e "$1" ] || return 0
+  change 'stop the daemons that the agent looks after' || return 0
+  quiet systemctl stop 'evenkeel@*.service'
+  rm -f "$@"
+  quiet systemctl reset-failed 'evenkeel@*.service'
+}
+
 uninstall() {
-  check_uninstall
   if [ ! -e "$lib" ] && [ ! -e "$notes" ] && [ ! -e "$units/evenkeel-agent.service" ] &&
     [ ! -e "$units/evenkeel-manager.service" ]; then
     say 'There is no Evenkeel on this box.'
@@ -654,15 +691,17 @@ uninstall() {
   fi
   what='Evenkeel leaves this box, and its data are deleted.'
   if [ "$keep" = yes ]; then what='Evenkeel leaves this box; its data stay.'; fi
-  confirm "$what What it serves now goes on until the next boot."
+  confirm "$what What it serves ends."
   for service in agent manager; do
     [ -e "$units/evenkeel-$service.service" ] || continue
     change "stop evenkeel-$service" || continue
     quiet systemctl disable --now "evenkeel-$service.service"
     rm -f "$units/evenkeel-$service.service"
   done
+  stop_daemons
   if change 'delete the program'; then
-    rm -f "$box/usr/bin/evenkeel" "$box/usr/share/man/man1/evenkeel.1" "$box/etc/logrotate.d/evenkeel" \
+    rm -f "$box/usr/bin/evenkeel" "$box/usr/bin/evenkeel-agent" "$box/usr/bin/evenkeel-manager" \
+      "$box/usr/share/man/man1/evenkeel.1" "$box/etc/logrotate.d/evenkeel" \
       "$box/usr/share/bash-completion/completions/evenkeel"
     if [ -e "$lib/.user-is-ours" ]; then ours=yes; fi
     rm -rf "$lib" "$notes"
@@ -678,15 +717,11 @@ uninstall() {
   is_dry || rm -f "$box/run/evenkeel-install.lock"
 }
 
-check_uninstall() {
-  [ "$(id -u)" = 0 ] || fail 'this must be run by root' "sudo sh $0 uninstall"
-}
-
 # --- words of the command line ---------------------------------------------------------------------------
 
 verb=${1:-}
 [ $# -eq 0 ] || shift
-join='' name='' address='' balancer=lvs dry=no yes=no keep=no changed=no undo_on_failure=no family=debian wanted='' brought='' guarded=no ours=no
+join='' name='' address='' balancer=lvs dry=no yes=no keep=no connected=no changed=no undo_on_failure=no family=debian wanted='' brought='' guarded=no ours=no
 
 value() {
   if [ $# -lt 2 ] || [ -z "$2" ]; then fail "$1 needs a value" "sh $0 --help"; fi
@@ -701,6 +736,7 @@ while [ $# -gt 0 ]; do
     --dry-run) dry=yes ;;
     --yes) yes=yes ;;
     --keep-data) keep=yes ;;
+    --until-connected) connected=yes ;;
     --help) usage && exit 0 ;;
     *) fail "$1 is unknown" "sh $0 --help" ;;
   esac
@@ -715,6 +751,8 @@ begin() {
   trap on_exit EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
+  # Whoever only looks needs no lock, and leaves none.
+  is_dry && return 0
   # Two installers at once would each take back what the other does.
   exec 9>"$box/run/evenkeel-install.lock"
   flock -w 600 9 || fail 'another run of the installer has not ended in ten minutes'

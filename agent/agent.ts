@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import type { Clock } from '../common/clock.ts';
 import { type Running, startAll } from '../common/lifecycle.ts';
-import { takeLock } from '../common/lock.ts';
 import type { Log } from '../common/log.ts';
+import { ownRelease } from '../common/own-release.ts';
 import { VERSION } from '../common/version.ts';
-import { EvenkeelError } from '../protocol/errors.ts';
+import type { Left } from '../protocol/local.ts';
 import type { Answer, Ask, Incarnation } from '../protocol/messages.ts';
 import type { Config } from './config.ts';
 import { createUnits, type Units } from './converge/units.ts';
@@ -21,34 +21,35 @@ import { createDoctor } from './preflight/doctor.ts';
 import { createRunCheck } from './probe/check.ts';
 import { createMissingDirectories } from './probe/directories.ts';
 import { runChecks } from './probe/verify.ts';
+import type { AgentQueue } from './queue/queue.ts';
 import { createDesired } from './state/desired.ts';
 import { createMover } from './storage/mover.ts';
+import type { Upgrade } from './upgrade/upgrade.ts';
 import { createChecks } from './wiring/checks.ts';
+import { createDeparture } from './wiring/departure.ts';
 import { createDirector, type Director } from './wiring/director.ts';
 import { createExpected } from './wiring/expected.ts';
 import { createSpeaker } from './wiring/listener.ts';
 import { createLocal } from './wiring/local.ts';
+import { createOwnQueue } from './wiring/queue.ts';
+import { createOwnUpgrade } from './wiring/upgrade.ts';
 
 export interface AgentOptions {
   config: Config;
+  /** This box is no member any more: called once, when the manager knows or does not matter. */
+  leave: (left: Left) => void;
   clock: Clock;
   log: Log;
 }
 
 /** Takes up the box as it is and keeps it as it should be, with or without a manager in reach. */
-export async function startAgent({ config, clock, log }: AgentOptions): Promise<Running> {
+export async function startAgent(options: AgentOptions): Promise<Running> {
+  const { config, clock, log } = options;
   const { state } = config.paths;
-  const unlock = await takeLock('agent', state);
-  if (!unlock) throw new EvenkeelError('already-exists', `another agent runs with ${state}`);
   const identity = await openIdentity({ folder: join(state, 'identity'), clock, log });
   const incarnation = await incarnationOf();
-  const { local, desired, checks, units, speaker, director, expected, mover, link } = wire({
-    config,
-    identity,
-    incarnation,
-    clock,
-    log,
-  });
+  const parts = wire({ ...options, identity, incarnation });
+  const { local, desired, checks, units, speaker, director, expected, mover, departure, queue, link } = parts;
   const sayDamage = () => {
     const message = desired.damage();
     if (message === null) return;
@@ -56,7 +57,6 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
   };
   return startAll(
     [
-      { name: 'lock', start: async () => unlock },
       { name: 'desired', start: desired.start },
       { name: 'checks', start: async () => checks.stop },
       { name: 'local', start: local.start },
@@ -65,7 +65,9 @@ export async function startAgent({ config, clock, log }: AgentOptions): Promise<
       { name: 'director', start: async () => director.start() },
       { name: 'expected', start: async () => expected.start() },
       { name: 'mover', start: async () => mover.start() },
-      { name: 'certificate', start: async () => identity.start() },
+      { name: 'departure', start: async () => departure.stop },
+      { name: 'certificate', start: async () => identity.start(departure.doubt) },
+      { name: 'queue', start: async () => queue.start() },
       {
         name: 'link',
         start: async () => {
@@ -83,7 +85,7 @@ interface WhoItIs {
   incarnation: Incarnation;
 }
 
-function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
+function wire({ config, leave, clock, log, ...who }: AgentOptions & WhoItIs) {
   const { node, cluster } = who.identity;
   const { state, run } = config.paths;
   const desired = createDesired({ folder: state, log });
@@ -97,11 +99,12 @@ function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
   });
   const runCheck = createRunCheck({ clock, resolve: executables.resolve, differing: kernel.differingIn });
   const handlers = listening(() => ({
-    ...{ units, checks, director, expected, speaker, mover, local },
+    ...{ units, checks, director, expected, speaker, mover, local, departure, upgrade, queue },
     answer,
   }));
   const beat = () => ({ ok: isWell(units) });
-  const link = createLink({ ...who, desired, handlers, beat, version: VERSION, clock, log });
+  const built = { version: VERSION, release: ownRelease()?.id };
+  const link = createLink({ ...who, ...built, desired, handlers, beat, clock, log });
   const { report, traffic: say } = link;
   const checks = createChecks({ runCheck, report, failed: (unit) => units.put(unit), clock, log });
   const mover = createMover({
@@ -113,8 +116,13 @@ function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
   const director = createDirector({ node, desired, run, execute, runCheck, report, say, clock, log });
   const local = createLocal(() => ({
     ...{ identity: who.identity, version: VERSION, paths: config.paths, desired, units, checks },
-    ...{ connected: link.connected, report, clock, log },
+    ...{ connected: link.connected, departure, report, clock, log },
   }));
+  const held = () => local.hold() !== null;
+  const { run: incarnation } = who.incarnation;
+  const departure = createDeparture({
+    ...{ identity: who.identity, run: incarnation, desired, leave, held, clock, log },
+  });
   const units = createUnits({
     ...{ node, config, desired, executables, kernel, report, clock, log, rootHold: local.hold },
     runChecks: (list, how) => runChecks(list, { ...how, runCheck, clock }),
@@ -129,8 +137,10 @@ function wire({ config, clock, log, ...who }: AgentOptions & WhoItIs) {
     checkpoint: checkpointOf(process.env),
   });
   const speaker = createSpeaker({ node, desired, units, checks, report, clock, log });
-  const answer = answerer({ config, units, hurried: [checks, director], manager: who.identity });
-  return { local, desired, checks, units, speaker, director, expected, mover, link };
+  const upgrade = createOwnUpgrade({ config, identity: who.identity, report, clock, log });
+  const queue = createOwnQueue({ ...who, config, desired, executables, units, link, clock, log });
+  const answer = answerer({ ...who, config, units, hurried: [checks, director], upgrade, queue });
+  return { local, desired, checks, units, speaker, director, expected, mover, departure, queue, link };
 }
 
 /** Whom the link tells. */
@@ -142,6 +152,9 @@ interface Told {
   speaker: { look(): void; again(): void };
   mover: { look(): void; again(): void };
   local: { again(): void };
+  departure: { doubt(): void };
+  upgrade: Pick<Upgrade, 'connected'>;
+  queue: Pick<AgentQueue, 'connected'>;
   answer: LinkHandlers['ask'];
 }
 
@@ -155,10 +168,13 @@ const listening = (told: () => Told): LinkHandlers => ({
   pool: (pool) => told().director.poolState(pool),
   lease: (lease) => told().director.lease(lease),
   ask: (ask) => told().answer(ask),
+  refused: () => told().departure.doubt(),
   hello: () => {
-    const { units, checks, director, expected, speaker, mover, local } = told();
+    const { units, checks, director, expected, speaker, mover, local, upgrade, queue } = told();
     units.say();
     director.connected();
+    upgrade.connected();
+    queue.connected();
     for (const part of [checks, expected, speaker, mover, local]) part.again();
   },
 });
@@ -175,12 +191,14 @@ interface Asked {
   units: Units;
   /** Who looks again sooner than it would. */
   hurried: readonly { hurry(): unknown }[];
-  manager: Identity;
+  identity: Identity;
+  upgrade: Pick<Upgrade, 'begin' | 'check'>;
+  queue: Pick<AgentQueue, 'ring'>;
 }
 
-/** What the manager may ask of this box: to look, to say, to try again; never to do anything new. */
-function answerer({ config, units, hurried, manager }: Asked) {
-  const doctor = createDoctor({ ...config, manager });
+/** What the manager may ask of this box: to look, to say, to try again, and to be replaced by another release. */
+function answerer({ config, units, hurried, identity, upgrade, queue }: Asked) {
+  const doctor = createDoctor({ ...config, manager: identity });
   const acts: Record<Ask['what'], (ask: Ask) => Promise<Partial<Answer>>> = {
     plan: async () => ({ units: await units.plan() }),
     retry: async () => {
@@ -196,6 +214,18 @@ function answerer({ config, units, hurried, manager }: Asked) {
       return {};
     },
     doctor: ({ needs }) => doctor(needs),
+    queue: async () => {
+      queue.ring();
+      return {};
+    },
+    upgrade: async ({ release }) => {
+      await upgrade.begin(release);
+      return {};
+    },
+    'upgrade-check': async ({ release }) => {
+      await upgrade.check(release);
+      return {};
+    },
   };
   return async (ask: Ask): Promise<Answer> => {
     const { id, what } = ask;

@@ -20,15 +20,22 @@ const Allowed = (list: string[], description: string) =>
 const Config = Strict({
   address: Type.Union([IPv4], { description: 'Where balancers and other nodes reach this box' }),
   paths: Strict({ state: AbsolutePath, run: AbsolutePath, log: AbsolutePath }),
-  service: OneOf(['direct'], { default: 'direct', description: 'What starts and stops the daemons' }),
+  service: OneOf(['direct', 'systemd'], {
+    default: 'direct',
+    description: 'What starts and stops the daemons: the agent itself, or systemd, each as a unit',
+  }),
   executables: Type.Record(Type.String({ pattern: '^[A-Za-z0-9._+-]{1,64}$' }), AbsolutePath, {
     default: {},
     description:
-      'What policies may run: name and absolute path. Over the defaults, as far as those are installed',
+      'What policies and actions may run: name and absolute path. Over the defaults, as far as those are installed',
+  }),
+  withheld: Type.Array(Type.String({ pattern: '^[A-Za-z0-9._+-]{1,64}$' }), {
+    default: [],
+    description: 'Of the defaults, what is not run on this box all the same',
   }),
   onlyListed: Type.Boolean({
     default: false,
-    description: 'Policies may run what `executables` lists and none of the defaults',
+    description: 'Policies and actions may run what `executables` lists and none of the defaults',
   }),
   places: Type.Array(AbsolutePath, {
     default: [],
@@ -62,6 +69,15 @@ const Config = Strict({
     },
     { default: {}, description: 'What lines of policies for the kernel may name; * stands for anything' },
   ),
+  upgrades: Type.Boolean({
+    default: true,
+    description: 'The manager may have this agent replaced by its own release',
+  }),
+  actions: Type.Boolean({
+    default: true,
+    description:
+      'The manager may have actions carried out on this box: what is declared, by what `executables` lists',
+  }),
   sweepSeconds: Seconds(60, 'Between two comparisons of every file with what it should be'),
   contentsSeconds: Seconds(300, 'Between two sweeps that read the contents as well'),
   logLevel: OneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], { default: 'info' }),
@@ -71,8 +87,11 @@ export type Config = Static<typeof Config>;
 const validator = Compile(Config);
 const fileIn = (state: string) => join(state, 'agent.json');
 
+/** There only where systemd is the init of this box: sd_booted(3). */
+const BOOTED = '/run/systemd/system';
+
 /** @throws EvenkeelError invalid-document with every problem, each with its place in the file */
-export async function readConfig(state: string): Promise<Config> {
+export async function readConfig(state: string, booted = BOOTED): Promise<Config> {
   const file = fileIn(state);
   const written = await parsed(file);
   const filled: unknown = Value.Default(Config, written);
@@ -80,8 +99,17 @@ export async function readConfig(state: string): Promise<Config> {
     const problems = problemsOf(validator, filled, (path) => path);
     throw new EvenkeelError('invalid-document', `${file} is not as it should be`, { problems });
   }
-  const { executables, onlyListed } = filled;
-  return { ...filled, executables: onlyListed ? executables : { ...installed(), ...executables } };
+  refuseMissing(filled.service, file, booted);
+  const { executables, onlyListed, withheld } = filled;
+  return { ...filled, executables: onlyListed ? executables : { ...installed(withheld), ...executables } };
+}
+
+function refuseMissing(service: unknown, file: string, booted: string): void {
+  if (service !== 'systemd' || existsSync(booted)) return;
+  const fix = `set "service": "direct", or boot this box with systemd`;
+  const message = `systemd does not run here: there is no ${booted}`;
+  const problems = [{ code: 'invalid-document' as const, path: 'service', message, fix }];
+  throw new EvenkeelError('invalid-document', `${file} is not as it should be`, { problems });
 }
 
 async function parsed(file: string): Promise<unknown> {
@@ -95,46 +123,63 @@ async function parsed(file: string): Promise<unknown> {
 /** Writes the file of a box that joins; settings that root has made in an earlier one stay. */
 export async function writeConfig(
   state: string,
-  own: Pick<Config, 'address'> & { paths: { state: string; run: string; log: string } },
+  { service, ...own }: Pick<Config, 'address' | 'paths'> & Partial<Pick<Config, 'service'>>,
+  booted = BOOTED,
 ): Promise<void> {
   await makeFolder(state);
-  const before = existsSync(fileIn(state)) ? await parsed(fileIn(state)) : {};
-  const after = { ...(before as object), ...own };
+  const before = existsSync(fileIn(state)) ? ((await parsed(fileIn(state))) as object) : {};
+  const after = { ...(service && { service }), ...before, ...own };
+  refuseMissing((after as { service?: unknown }).service, fileIn(state), booted);
   await writeFileAtomic(fileIn(state), `${JSON.stringify(after, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** Daemons and checkers that policies are known to use. */
+/** Daemons and checkers that policies are known to use, and what the actions that ship run. */
 const DEFAULTS = [
   'apache2',
   'apachectl',
+  'apt-get',
   'curl',
+  'df',
+  'dnf',
+  'doveadm',
+  'dpkg-query',
+  'du',
   'exportfs',
   'haproxy',
   'ip',
   'ip6tables-legacy',
   'iptables-legacy',
   'ipvsadm',
+  'journalctl',
   'keepalived',
+  'logrotate',
+  'mariadb-admin',
   'modprobe',
   'mount',
+  'mysqladmin',
   'named-checkconf',
   'nginx',
+  'postqueue',
+  'repquota',
   'rndc',
   'rpc.mountd',
   'rpc.nfsd',
+  'rpm',
   'rsync',
-  'repquota',
   'setquota',
   'stat',
   'sysctl',
+  'systemctl',
+  'tail',
   'true',
   'umount',
+  'unattended-upgrade',
 ];
 const FOLDERS = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin', '/sbin', '/bin'];
 
 /** The defaults that this box has, with where they are. */
-function installed(): Record<string, string> {
-  const found = DEFAULTS.flatMap((name) => {
+function installed(withheld: readonly string[]): Record<string, string> {
+  const found = DEFAULTS.filter((name) => !withheld.includes(name)).flatMap((name) => {
     const path = FOLDERS.map((folder) => join(folder, name)).find(isExecutable);
     return path === undefined ? [] : [[name, path] as const];
   });

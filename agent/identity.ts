@@ -35,8 +35,10 @@ export interface Identity extends Membership {
   expires(): Date;
   /** Gets the next certificate when half the life of this one is over. True when there is a new one. */
   renewIfDue(): Promise<boolean>;
-  /** Looks after renewal until its undo is called. */
-  start(): () => void;
+  /** Gets the next certificate now. */
+  renew(): Promise<void>;
+  /** Looks after renewal until its undo is called. @param failed hears when the manager gave none */
+  start(failed?: () => void): () => void;
 }
 
 const isJoinString = Compile(JoinString);
@@ -183,10 +185,13 @@ export async function openIdentity({ folder, clock, log }: IdentityOptions): Pro
       'certificate renewed',
     );
   };
-  const renewIfDue = async () => {
-    if (!renewalDue(bearer(), clock.now())) return false;
+  const renew = async () => {
     const csr = await requestFor(membership.node, key);
     await keep(await renewal(membership, { key, cert, ca }, csr, bearer().ends > clock.now(), log));
+  };
+  const renewIfDue = async () => {
+    if (!renewalDue(bearer(), clock.now())) return false;
+    await renew();
     return true;
   };
   return {
@@ -195,12 +200,14 @@ export async function openIdentity({ folder, clock, log }: IdentityOptions): Pro
     current: () => ({ key, cert, ca }),
     expires: () => new Date(bearer().ends),
     renewIfDue,
-    start: () => {
+    renew,
+    start: (failed = () => undefined) => {
       const { issued, ends } = bearer();
       const look = () =>
-        renewIfDue().catch((err: unknown) =>
-          log.error({ node: membership.node, err: messageOf(err) }, 'certificate was not renewed'),
-        );
+        renewIfDue().catch((err: unknown) => {
+          log.error({ node: membership.node, err: messageOf(err) }, 'certificate was not renewed');
+          failed();
+        });
       void look();
       return clock.every(Math.min(LOOK_EVERY, (ends - issued) / 20), () => void look());
     },

@@ -1,7 +1,7 @@
 /** The agent's process: arguments in, exit code out. */
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../common/clock.ts';
 import { runUntilSignal } from '../common/lifecycle.ts';
 import { createLog } from '../common/log.ts';
@@ -9,8 +9,8 @@ import { createServiceManager } from '../common/service-manager.ts';
 import { milliseconds } from '../common/units.ts';
 import { VERSION } from '../common/version.ts';
 import { EvenkeelError, messageOf } from '../protocol/errors.ts';
-import { startAgent } from './agent.ts';
-import { readConfig, writeConfig } from './config.ts';
+import { startBox } from './box.ts';
+import { type Config, readConfig, writeConfig } from './config.ts';
 import { factsOf } from './facts.ts';
 import { confirm } from './identity/confirm.ts';
 import { patiently } from './identity/patience.ts';
@@ -26,6 +26,7 @@ interface JoinOptions {
   state: string;
   run: string;
   log: string;
+  service?: Config['service'];
   wait: number;
   yes: boolean;
 }
@@ -41,6 +42,12 @@ program
   .option('--state <folder>', 'where the agent keeps its identity and its trees', '/var/lib/evenkeel')
   .option('--run <folder>', 'sockets and pid files', '/run/evenkeel')
   .option('--log <folder>', 'logs of the daemons', '/var/log/evenkeel')
+  .addOption(
+    new Option('--service <driver>', 'what starts and stops the daemons, unless agent.json says it').choices([
+      'direct',
+      'systemd',
+    ]),
+  )
   .option(
     '--wait <duration>',
     'how long to wait for an operator who has to accept the box',
@@ -68,11 +75,12 @@ program
     const config = await readConfig(state);
     const log = createLog('agent', config.logLevel);
     const service = createServiceManager(process.env, { clock: systemClock, log });
-    await runUntilSignal(await startAgent({ config, clock: systemClock, log }), { log, service });
+    const failed = () => process.exit(1);
+    await runUntilSignal(await startBox({ config, clock: systemClock, log, failed }), { log, service });
   });
 
 async function joinBox(string: string, options: JoinOptions): Promise<void> {
-  const { name, address, state, run, log, wait, yes } = options;
+  const { name, address, state, run, log, service, wait, yes } = options;
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const folder = join(state, 'identity');
   const invitation = parseJoinString(string);
@@ -80,7 +88,7 @@ async function joinBox(string: string, options: JoinOptions): Promise<void> {
   const manager = { at: `${invitation.address}:${invitation.port}`, fingerprint: invitation.fingerprint };
   await confirm({ name, manager, key }, yes, { input: process.stdin, output: process.stdout });
   const paths = { state, run, log };
-  await writeConfig(state, { address, paths });
+  await writeConfig(state, { address, paths, ...(service && { service }) });
   const facts = await factsOf({ address, paths, box: await lookOf(createBox()) });
   const ask = () => joinCluster(string, { name, facts, folder });
   const { node } = await patiently(ask, { wait, say, clock: systemClock });

@@ -16,6 +16,7 @@ async function measure(bench: Bench): Promise<void> {
   const { subject } = bench.options;
   if (subject === 'converge') await (await import('./converge/converge.ts')).measureConverge(bench);
   if (subject === 'sync') await (await import('./sync/sync.ts')).measureSync(bench);
+  if (subject === 'queue') await (await import('./queue/queue.ts')).measureQueue(bench);
   if (subject === 'load') await (await import('./load/measure.ts')).measureLoad(bench);
 }
 

@@ -1,7 +1,7 @@
 /** What the command line of the benchmarks may say, judged before anything is measured. */
 import { parseArgs } from 'node:util';
 
-export const subjects = ['converge', 'sync', 'load'] as const;
+export const subjects = ['converge', 'sync', 'queue', 'load'] as const;
 export type Subject = (typeof subjects)[number];
 
 export interface Options {

@@ -2,8 +2,8 @@
 
 const ESCAPE = '\u001b';
 
-/** Control characters but line end and tab, and the marks that end lines or turn the direction of text. */
-const steering = /(?![\n\t])[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;
+/** Control characters but line end and tab, marks that end lines, and format characters: unseen, they hide text or turn its direction. */
+const steering = /(?![\n\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 const colour = /^\[[0-9;]{0,20}m/;
 
 /** @returns the text with each of them replaced by the sign for what cannot be shown */

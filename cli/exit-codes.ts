@@ -4,7 +4,8 @@ export const exits = {
   ok: { code: 0, means: 'done' },
   difference: {
     code: 1,
-    means: 'diff: there is a difference; doctor: a check fails; up: it did not come up',
+    means:
+      'diff: there is a difference; doctor: a check fails; smoke, setup: a node does not serve; up: it did not come up',
   },
   usage: { code: 2, means: 'the command line, a file or the configuration is wrong; nothing was sent' },
   refused: { code: 3, means: 'the manager refused it; nothing has changed' },
@@ -14,7 +15,7 @@ export const exits = {
   denied: { code: 7, means: 'the token is wrong, or its role does not allow it' },
   unfinished: {
     code: 8,
-    means: 'accepted, but not converged: something of it is held back, or time ran out',
+    means: 'accepted, but not converged: something of it is held back, or failed, or time ran out',
   },
   internal: { code: 10, means: 'something inside failed, here or in the manager' },
   interrupted: { code: 130, means: 'ended by Ctrl-C' },

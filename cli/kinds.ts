@@ -90,6 +90,22 @@ const columns: Columns = {
       typeof fallback === 'string' ? fallback : `${fallback.address}:${fallback.port}`,
     ],
   },
+  Action: {
+    headers: ['FOR', 'AGAIN BY ITSELF', 'PARAMETERS', 'DESCRIPTION'],
+    cells: ({ roles, idempotent, parameters, description }) => [
+      roles.length === 0 ? 'every node' : list(roles),
+      idempotent ? 'yes' : 'no',
+      list(Object.keys(parameters)),
+      description,
+    ],
+  },
+  Schedule: {
+    headers: ['ACTION', 'ON', 'WHEN', 'TIME ZONE', 'SUSPENDED'],
+    cells: ({ action, on, cron, timeZone, suspended }) => [
+      ...[action, on, cron, timeZone],
+      suspended ? 'yes' : '-',
+    ],
+  },
 };
 
 /** The headers of a kind's table and a row for each resource; the manager has checked their specs. */

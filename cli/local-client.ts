@@ -1,7 +1,7 @@
 /** Asks the agent of this box, at its socket. */
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { refusalIn } from '../common/request.ts';
@@ -14,6 +14,9 @@ import {
   localApi,
 } from '../protocol/local.ts';
 import { UsageError } from './failure.ts';
+
+/** Where the agent of an installed box has its socket. */
+export const RUN_FOLDER = '/run/evenkeel';
 
 /** A plan of many sites takes its time. */
 const PATIENCE_MS = 30_000;
@@ -62,6 +65,12 @@ function explained(err: NodeJS.ErrnoException, socketPath: string): Error {
   if (err.code === 'EACCES')
     return new UsageError(`only root may ask the agent of this box (${socketPath})`, 'run it with sudo');
   if (err.code !== 'ENOENT' && err.code !== 'ECONNREFUSED') return err;
+  const inner = join(dirname(socketPath), 'run');
+  if (existsSync(join(inner, LOCAL_SOCKET)))
+    return new UsageError(
+      `no agent is asked at ${socketPath}: it listens one folder below`,
+      `--run ${inner}`,
+    );
   const fix = existsSync('/run/systemd/system')
     ? 'systemctl status evenkeel-agent says why; --run FOLDER where it has another run folder'
     : 'start it; --run FOLDER where it has another run folder';

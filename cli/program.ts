@@ -12,20 +12,27 @@ import { addEvents } from './commands/events.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGet } from './commands/get.ts';
 import { addJournal } from './commands/journal.ts';
+import { addLeave } from './commands/leave.ts';
 import { addLocal } from './commands/local.ts';
 import { addMisplaced } from './commands/misplaced.ts';
 import { addNode } from './commands/node.ts';
 import { addNodes } from './commands/nodes.ts';
 import { addPlan } from './commands/plan.ts';
 import { addPools } from './commands/pools.ts';
+import { addQueue } from './commands/queue.ts';
 import { addRender } from './commands/render.ts';
 import { addRestore } from './commands/restore.ts';
 import { addResume } from './commands/resume.ts';
+import { addActions, addRun, addRuns } from './commands/run.ts';
+import { addSchedules } from './commands/schedules.ts';
+import { addSetup } from './commands/setup.ts';
+import { addSmoke } from './commands/smoke.ts';
 import { addStartOver } from './commands/start-over.ts';
 import { addState } from './commands/state.ts';
 import { addStorage } from './commands/storage.ts';
 import { addTokens } from './commands/tokens.ts';
 import { addUp } from './commands/up.ts';
+import { addUpgrade } from './commands/upgrade.ts';
 import { exitTable } from './exit-codes.ts';
 import { parseOutput } from './session.ts';
 
@@ -38,9 +45,21 @@ const groups: { title: string; commands: ((program: Command) => void)[] }[] = [
   },
   {
     title: 'Operate:',
-    commands: [addNode, addStorage, addTokens, addBackup, addRestore, addStartOver, addResume],
+    commands: [
+      addSetup,
+      addSmoke,
+      addNode,
+      addStorage,
+      addTokens,
+      addBackup,
+      addRestore,
+      addStartOver,
+      addResume,
+      addUpgrade,
+    ],
   },
-  { title: 'On a node:', commands: [addLocal] },
+  { title: 'Do:', commands: [addActions, addRun, addRuns, addQueue, addSchedules] },
+  { title: 'On a node:', commands: [addLocal, addLeave] },
   { title: 'Sandbox:', commands: [addUp, addDown] },
 ];
 

@@ -1,5 +1,5 @@
 /** How a storage and its move look to people. */
-
+import { sizeText } from '../common/units.ts';
 import type { StoragePlace } from '../protocol/resources/storage.ts';
 import type { StorageView } from '../protocol/storage.ts';
 import type { Session } from './session.ts';
@@ -19,13 +19,6 @@ function progressOf({ progress, waits }: NonNullable<StorageView['move']>): stri
   const { pass, files, bytes, left } = progress;
   const copied = `${files} files and ${sizeText(bytes)}`;
   return [`pass ${pass + 1}`, copied, ...(left > 0 ? [`${left} to look at`] : []), waits];
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-export function sizeText(bytes: number): string {
-  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
-  const size = bytes / 1024 ** power;
-  return `${power === 0 ? size : size.toFixed(1)} ${UNITS[power]}`;
 }
 
 export function storagePage(view: StorageView, session: Session): string {

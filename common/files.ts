@@ -1,12 +1,14 @@
 /** The one room that writes files: temp in the same folder, mode, fsync, rename, fsync of the folder. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, symlink, unlink } from 'node:fs/promises';
+import { copyFile, type FileHandle, mkdir, open, readdir, rename, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Makes a folder's entries durable: names that were made, renamed or removed in it. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+export const syncFolder = (folder: string): Promise<void> => sync(folder);
+
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, 'r');
   try {
     await handle.sync();
   } finally {
@@ -84,6 +86,20 @@ export async function writeFileAtomic(
     throw err;
   }
   if (options.sync !== 'later') await syncFolder(dirname(path));
+}
+
+/** Copies a file of any size: its target has the whole of it or is not there. */
+export async function copyAtomic(from: string, to: string): Promise<void> {
+  const temporary = beside(to);
+  try {
+    await copyFile(from, temporary);
+    await sync(temporary);
+    await rename(temporary, to);
+  } catch (err) {
+    await unlink(temporary).catch(() => undefined);
+    throw err;
+  }
+  await syncFolder(dirname(to));
 }
 
 /** Points a link somewhere else: who follows it meanwhile comes to the old place or to the new one. */

@@ -30,12 +30,20 @@ export async function takeLock(use: string, folder: string): Promise<(() => Prom
   }
 }
 
-function isHeld(path: string): boolean {
+/** The process that holds it, if one does. */
+export async function holderOf(use: string, folder: string): Promise<number | undefined> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith(`${use}.lock.`));
+  return names.flatMap((name) => holderIn(join(folder, name)) ?? [])[0];
+}
+
+const isHeld = (path: string): boolean => holderIn(path) !== undefined;
+
+function holderIn(path: string): number | undefined {
   try {
     const [pid, started] = provenIn(path);
-    return pid !== null && processOf(pid)?.started === started;
+    return pid !== null && processOf(pid)?.started === started ? pid : undefined;
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return false; // another starter took its file back meanwhile
+    if ((err as NodeJS.ErrnoException).code === 'ENOENT') return undefined; // another starter took its file back meanwhile
     throw err;
   }
 }

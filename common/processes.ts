@@ -1,6 +1,8 @@
 /** Processes as /proc shows them: who lives, of which session, and since when, so that a reused number is not mistaken. */
 import {
   closeSync,
+  constants,
+  fstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -40,18 +42,28 @@ const fileAt = (path: string): Stats | null => {
   }
 };
 
-/** Up to some bytes from the end of a file; nothing when it is none. */
+/** Up to some bytes from the end of a file; nothing when it is none, or goes in this moment. */
 export function tailOf(path: string, bytes = 4096): string {
-  const stat = fileAt(path);
-  if (stat === null) return '';
-  const file = openSync(path, 'r');
+  const file = opened(path);
+  if (file === null) return '';
   try {
+    const stat = fstatSync(file);
+    if (!stat.isFile()) return '';
     const tail = Buffer.alloc(Math.min(bytes, stat.size));
     return tail.toString('utf8', 0, readSync(file, tail, 0, tail.length, stat.size - tail.length));
   } finally {
     closeSync(file);
   }
 }
+
+/** A pipe in its place is not waited for. */
+const opened = (path: string): number | null => {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return null; // gone, or closed to us
+  }
+};
 
 /** Null when there is no such process, or only its remains. */
 export function processOf(pid: number): ProcessStat | null {
@@ -90,6 +102,10 @@ export function runs(pid: number, executable: string): boolean {
   }
   return (read(`/proc/${pid}/cmdline`) ?? '').split('\0').includes(executable);
 }
+
+/** Whether systemd counts a process to a unit: in its cgroup, of which no process gets out or in by itself. */
+export const isOfUnit = (pid: number, unit: string): boolean =>
+  (read(`/proc/${pid}/cgroup`) ?? '').split('\n').some((line) => line.split('/').includes(unit));
 
 /** A process that began after its pid file was written only inherited the number. */
 export function isOlderThan({ started }: ProcessStat, file: string): boolean {
@@ -138,6 +154,12 @@ const all = (): ProcessStat[] =>
 export const membersOf = (session: number): ProcessStat[] =>
   all().filter((member) => member.session === session && member.pid !== session);
 
+/** Everything that was started with a variable of just this value, and whatever that has started. */
+export const markedWith = (variable: string, value: string): ProcessStat[] =>
+  all().filter(
+    ({ pid }) => read(`/proc/${pid}/environ`)?.split('\0').includes(`${variable}=${value}`) ?? false,
+  );
+
 /** Everything that runs a command and began at a tick or later. */
 export const runningSince = (command: readonly [string, ...string[]], tick: number): ProcessStat[] =>
   all().filter(({ pid, started }) => started >= tick && runsCommand(pid, command));
@@ -145,3 +167,6 @@ export const runningSince = (command: readonly [string, ...string[]], tick: numb
 /** Everything that runs an executable and has a file open. */
 export const runningWith = (executable: string, file: string): ProcessStat[] =>
   all().filter(({ pid }) => runs(pid, executable) && holds(pid, file));
+
+/** Whether anything at all runs in the cgroup of a unit. */
+export const isAnyOfUnit = (unit: string): boolean => all().some(({ pid }) => isOfUnit(pid, unit));

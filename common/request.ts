@@ -1,6 +1,6 @@
 /** One HTTPS request to the manager: the other side verified, the time and the size of the answer bounded. */
 import type { IncomingMessage } from 'node:http';
-import { type RequestOptions, request as send } from 'node:https';
+import { type Agent, type RequestOptions, request as send } from 'node:https';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type ErrorCode, EvenkeelError, errors, messageOf, type Problem } from '../protocol/errors.ts';
@@ -19,6 +19,8 @@ export interface Call {
   clock?: Clock;
   /** The largest answer that is read, in bytes. */
   limit?: number;
+  /** Keeps the connection for the next one; without it each has its own. */
+  agent?: Agent;
 }
 
 export interface Answered {
@@ -63,7 +65,7 @@ function exchange(call: Call): Promise<{ response: IncomingMessage; data: Buffer
     port,
     method,
     path,
-    agent: false,
+    agent: call.agent ?? false,
     minVersion: 'TLSv1.3',
     headers: {
       'accept-encoding': 'gzip',

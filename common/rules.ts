@@ -33,6 +33,8 @@ export interface Interests extends Record<Kind, unknown> {
   /** By template name: the roles. */
   Template: Readonly<Record<string, readonly string[]>>;
   Policy: null;
+  Action: null;
+  Schedule: null;
 }
 
 /** What an agent asks of a scope, and what there is to answer with. */

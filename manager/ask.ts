@@ -5,9 +5,12 @@ import type { Log } from '../common/log.ts';
 import { EvenkeelError, messageOf } from '../protocol/errors.ts';
 import type { Answer, Ask, Envelope } from '../protocol/messages.ts';
 
+/** What some questions carry. */
+export type More = Pick<Ask, 'needs' | 'release'>;
+
 export interface Asker {
   /** @throws EvenkeelError node-unreachable when no answer comes in time, busy when too many wait */
-  ask(node: string, what: Ask['what'], needs?: Ask['needs']): Promise<Answer>;
+  ask(node: string, what: Ask['what'], more?: More): Promise<Answer>;
   /** Sends without waiting: for hints such as `probe`. */
   hint(node: string, what: Ask['what']): void;
   /** Takes an answer as it arrives; one that nobody waits for is ignored. */
@@ -37,10 +40,10 @@ export function createAsker({
   log: Log;
 }): Asker {
   const waiting = new Map<string, Waiting>();
-  const post = (node: string, what: Ask['what'], needs?: Ask['needs']): string => {
+  const post = (node: string, what: Ask['what'], more: More = {}): string => {
     const id = randomUUID();
-    send(node, seal({ type: 'ask', cluster, node, id, what, ...(needs ? { needs } : {}) })).catch(
-      (err: unknown) => log.warn({ node, what, err: messageOf(err) }, 'question was not sent'),
+    send(node, seal({ type: 'ask', cluster, node, id, what, ...more })).catch((err: unknown) =>
+      log.warn({ node, what, err: messageOf(err) }, 'question was not sent'),
     );
     return id;
   };
@@ -48,11 +51,11 @@ export function createAsker({
     hint: (node, what) => {
       post(node, what);
     },
-    ask: (node, what, needs) =>
+    ask: (node, what, more) =>
       new Promise((resolve, reject) => {
         if (waiting.size >= MOST_WAITING)
           return reject(new EvenkeelError('busy', `${MOST_WAITING} questions to nodes are open already`));
-        const id = post(node, what, needs);
+        const id = post(node, what, more);
         const giveUp = clock.after(PATIENCE_MS, () => {
           waiting.delete(id);
           reject(

@@ -30,6 +30,8 @@ export interface Clones {
    * @throws EvenkeelError identity-copied
    */
   admit(node: string, shown: string | undefined, from?: string): void;
+  /** @throws EvenkeelError identity-copied for a process that has not the node's place */
+  refuseCopy(node: string, run: string): void;
   /** What stands now, as an alarm of the node. */
   alarms(node: string): NodeView['alarms'];
   forget(node: string): void;
@@ -99,6 +101,14 @@ export function createClones({ heard, emit, clock }: ClonesOptions): Clones {
       const place = places.get(node);
       if (place) judge(node, place, seen);
       else places.set(node, { now: seen, before: [] });
+    },
+    refuseCopy: (node, run) => {
+      const place = places.get(node);
+      if (place && place.now.box.run !== run)
+        throw new EvenkeelError(
+          'identity-copied',
+          `another box, ${words(place.now)}, has the place of ${node}; it is not this one that can take it away`,
+        );
     },
     alarms: (node) => {
       const place = places.get(node);

@@ -22,6 +22,8 @@ export interface GoingOptions {
   publisher: { resume(): Promise<void>; ahead(): ManagerState['ahead'] };
   /** The epoch that an earlier store of this manager had come to. */
   earlierEpoch: () => number;
+  /** What it gives to nodes. */
+  release: () => string;
   address: string;
   ports: ManagerState['ports'];
 }
@@ -41,12 +43,19 @@ export interface Going {
   resume(options: Resume): Promise<ManagerState>;
 }
 
-export function createGoing({ store, publisher, earlierEpoch, address, ports }: GoingOptions): Going {
+export function createGoing({
+  store,
+  publisher,
+  earlierEpoch,
+  release,
+  address,
+  ports,
+}: GoingOptions): Going {
   const state = (): ManagerState => {
     const { cluster, epoch, revision, mode } = store.meta();
     const reason = reasonOf(store.meta());
     return {
-      version: VERSION,
+      ...{ version: VERSION, release: release() },
       protocol: PROTOCOL,
       cluster,
       epoch,

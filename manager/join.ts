@@ -3,6 +3,8 @@ import { verify, type X509Certificate } from 'node:crypto';
 import { bearerOf, parseCertificate } from '../common/certificates.ts';
 import { moment } from '../common/clock.ts';
 import { readable } from '../common/fingerprint.ts';
+import type { Claim, Invite } from '../common/invite.ts';
+import { wasRemoved } from '../common/removal.ts';
 import type { AnswerOf, BodyOf } from '../protocol/endpoints.ts';
 import { type ErrorCode, EvenkeelError } from '../protocol/errors.ts';
 import type { InviteView, WaitingView } from '../protocol/joining.ts';
@@ -10,7 +12,7 @@ import type { Facts } from '../protocol/messages.ts';
 import type { Verdict } from '../protocol/preflight.ts';
 import type { NodeSpec } from '../protocol/resources/node.ts';
 import { invite, inviteView, openedBy, refuseMisfit, revoke } from './join/invites.ts';
-import type { Claim, Invite, Issued, JoinOptions, JoinStore, Subject } from './join/kept.ts';
+import type { Issued, JoinOptions, JoinStore, Subject } from './join/kept.ts';
 import { nodeOf } from './join/node.ts';
 import { claimed, createQueue, inUse, type Queue } from './join/queue.ts';
 
@@ -39,14 +41,16 @@ export interface Join extends Pick<Queue, 'accept' | 'refuse' | 'trust'> {
   preflight(request: BodyOf<'preflight'>, from?: string): Promise<Verdict>;
   /** For a node that has shown its valid certificate. @throws EvenkeelError identity-changed, csr-invalid */
   renew(node: string, csr: string): Promise<Certified>;
-  /** For a node whose certificate has expired. @throws EvenkeelError signature-invalid, forbidden, identity-changed, csr-invalid */
+  /** For a node that goes by itself. @throws EvenkeelError where data or services hang on it */
+  leave(node: string): Promise<void>;
+  /** For a node whose certificate has expired. @throws EvenkeelError signature-invalid, forbidden, node-removed, identity-changed, csr-invalid */
   rejoin(request: BodyOf<'rejoin'>, from?: string): Promise<Certified>;
 }
 
 /** Refusals of trust. That the manager is busy or held, or a request cannot be read, says nothing of who asks. */
 const distrust = new Set<ErrorCode>([
   ...(['invite-invalid', 'identity-changed', 'signature-invalid', 'forbidden'] as const),
-  ...(['join-refused', 'name-in-use', 'identity-copied'] as const),
+  ...(['join-refused', 'name-in-use', 'identity-copied', 'node-removed'] as const),
 ]);
 
 export function createJoin(options: JoinOptions): Join {
@@ -73,6 +77,7 @@ export function createJoin(options: JoinOptions): Join {
     join: (request, from) => heard(request.name, join(options, queue, request, from), from),
     preflight: (request, from) => heard(undefined, preflight(options, request, from), from),
     renew: (node, csr) => heard(node, renew(options, node, csr)),
+    leave: (node) => leave(options, node),
     rejoin: async (request, from) => {
       // Until the authority vouches for it, a certificate says nothing, not even whose it is.
       const { certificate, node } = await heard(undefined, vouched(options, request.certificate), from);
@@ -193,11 +198,23 @@ const record = (store: JoinStore, node: string, { serial, key, issued, expires }
 
 async function renew({ store, pki, log }: JoinOptions, node: string, csr: string): Promise<Certified> {
   const known = store.view().Node.get(node)?.spec.identity?.key;
-  if (known === undefined) throw new EvenkeelError('forbidden', `node ${node} is unknown or was removed`);
+  if (known === undefined) throw new EvenkeelError('forbidden', `node ${node} is unknown here`);
   const issued = await pki.issueNode(node, csr, known);
   await record(store, node, issued);
   log.info({ node, expires: issued.expires }, 'certificate renewed');
   return { certificate: issued.certificate, ca: issued.ca };
+}
+
+async function leave({ store, emit, log }: JoinOptions, node: string): Promise<void> {
+  await store.write({
+    actor: `node:${node}`,
+    edits: [{ op: 'delete', kind: 'Node', name: node, where: '' }],
+  });
+  emit({
+    ...{ type: 'node.left', severity: 'warning', subject: node, node },
+    message: `root of the box ${node} has taken it away: it is a box of its own now`,
+  });
+  log.info({ node }, 'node has left');
 }
 
 async function vouched({ pki }: JoinOptions, pem: string) {
@@ -215,5 +232,7 @@ async function rejoin(
 ): Promise<Certified> {
   if (!verify('sha256', Buffer.from(csr), certificate.publicKey, Buffer.from(proof, 'base64')))
     throw new EvenkeelError('signature-invalid', 'the proof is not by the key of the certificate');
+  const isKnown = options.store.view().Node.get(node) !== undefined;
+  if (!isKnown && options.removed(node, bearerOf(certificate).key)) throw wasRemoved(node);
   return renew(options, node, csr);
 }

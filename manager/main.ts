@@ -1,16 +1,22 @@
 /** The manager's process: arguments in, exit code out. */
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { stringify } from 'yaml';
 import { systemClock } from '../common/clock.ts';
 import { runUntilSignal } from '../common/lifecycle.ts';
 import { createLog } from '../common/log.ts';
+import { ownRelease } from '../common/own-release.ts';
 import { createServiceManager } from '../common/service-manager.ts';
 import { VERSION } from '../common/version.ts';
 import { EvenkeelError, messageOf } from '../protocol/errors.ts';
 import { readConfig } from './config.ts';
 import { startManager } from './manager.ts';
 import { type InitOptions, init } from './setup/init.ts';
+import { giveToOwner } from './setup/owner.ts';
 import { restore } from './setup/restore.ts';
 import { type StartOverRequest, startOver } from './setup/start-over.ts';
+import { undoUpgrade } from './setup/undo-upgrade.ts';
+import { loadShipped } from './shipped.ts';
 
 const port = (value: string): number => {
   const number = Number(value);
@@ -62,8 +68,34 @@ program
   .requiredOption('--data <folder>', 'the folder of the manager')
   .requiredOption('--passphrase-file <file>', 'holds the passphrase of the backup')
   .action(async (file: string, options: { data: string; passphraseFile: string }) => {
-    const { epoch, revision, reason, aside } = await restore({ file, ...options, clock: systemClock });
+    const { epoch, revision, reason, aside } = await restore({
+      ...{ file, ...options, clock: systemClock },
+    }).finally(() => giveToOwner(options.data));
     process.stdout.write(`${JSON.stringify({ epoch, revision, held: reason, aside })}\n`);
+  });
+
+program
+  .command('content')
+  .description(
+    'print the policies and templates of this release, for `evenkeel diff -f -` and `evenkeel apply -f -`',
+  )
+  .option(
+    '--content <folder>',
+    'where policies/ and templates/ are',
+    join(ownRelease()?.folder ?? '.', 'content'),
+  )
+  .action(async ({ content }: { content: string }) => {
+    for (const { kind, name, spec } of await loadShipped(content))
+      process.stdout.write(`---\n${stringify({ kind, name, spec })}`);
+  });
+
+program
+  .command('undo-upgrade')
+  .description('put back the store of before a newer version changed it; the manager must be stopped')
+  .requiredOption('--data <folder>', 'the folder of the manager')
+  .action(async ({ data }: { data: string }) => {
+    const undone = await undoUpgrade(data, systemClock).finally(() => giveToOwner(data));
+    process.stdout.write(`${JSON.stringify(undone)}\n`);
   });
 
 program
@@ -75,7 +107,8 @@ program
   .requiredOption('--content <folder>', 'where the shipped policies/ and templates/ are')
   .option('--balancer <driver>', 'the driver of the balancer role', 'lvs')
   .action(async (request: StartOverRequest) => {
-    process.stdout.write(`${JSON.stringify(await startOver(request, systemClock))}\n`);
+    const begun = await startOver(request, systemClock).finally(() => giveToOwner(request.data));
+    process.stdout.write(`${JSON.stringify(begun)}\n`);
   });
 
 /** Every failure ends here: one line for people, all problems below it. */

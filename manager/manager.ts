@@ -3,6 +3,7 @@ import type { Clock } from '../common/clock.ts';
 import { createFallback } from '../common/fallback.ts';
 import { type Running, startAll } from '../common/lifecycle.ts';
 import type { Log } from '../common/log.ts';
+import { wholeOf } from '../common/own-release.ts';
 import { messageOf } from '../protocol/errors.ts';
 import { topicOf } from '../protocol/topics.ts';
 import { createApi } from './api/app.ts';
@@ -27,6 +28,7 @@ import { createPeers } from './pki/peers.ts';
 import { createPki } from './pki/pki.ts';
 import { createPools, firstNumberOf, type Pools } from './pool/pools.ts';
 import { createPreflight } from './preflight.ts';
+import { createSchedules } from './queue/schedules.ts';
 import { createRefusals, refusedAt } from './refusals.ts';
 import { openRelease } from './release.ts';
 import { createSchedule } from './schedule.ts';
@@ -38,6 +40,8 @@ import type { Store } from './store/store.ts';
 import { createManagerDoctor } from './wiring/doctor.ts';
 import { createExternal } from './wiring/external.ts';
 import { createNodeViews } from './wiring/nodes.ts';
+import { wireQueue } from './wiring/queue.ts';
+import { wireRuns } from './wiring/runs.ts';
 import { worldOf } from './wiring/world.ts';
 import { openWitness } from './witness.ts';
 
@@ -56,23 +60,12 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
   const { config, clock, log } = options;
   const core = await openCore(options);
   const fleet = wireFleet(core);
-  const { store, pki, events, refusals, witness, world, history } = core;
-  const { broker, observed, missed, publisher, machines, clones } = fleet;
+  const { store, pki, events, refusals, witness, history } = core;
+  const { broker, observed, publisher, machines, clones, queue } = fleet;
   const storage = createStorageMoves({ store, observed, emit: events.emit, clock, log });
   const pools = wirePools(core, fleet);
-  const { api, external, metrics } = wirePeople(core, { ...fleet, pools, storage });
-  const followed = world.follow({
-    removed: [
-      broker.forget,
-      async (node) => [observed, missed, clones].forEach((part) => void part.forget(node)),
-    ],
-    changed: () => {
-      pools.touch();
-      external.look();
-      history.tidy();
-    },
-    log,
-  });
+  const { api, external, metrics, rolling, schedules } = wirePeople(core, { ...fleet, pools, storage });
+  const followed = follow(core, fleet, { pools, external });
   const fallback = createFallback({
     listen: { address: config.address, port: config.ports.fallback },
     clock,
@@ -92,9 +85,12 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
       { name: 'observed', start: async () => observed.start(await toldBefore(core)) },
       { name: 'followers', start: async () => store.onCommit(followed) },
       { name: 'publisher', start: publisher.start },
+      { name: 'queue', start: queue.start },
       { name: 'machines', start: machines.start },
       { name: 'doors', start: broker.listen },
       { name: 'pools', start: async () => pools.start() },
+      { name: 'rolling', start: rolling.start },
+      { name: 'schedules', start: async () => schedules.start() },
       { name: 'external', start: async () => external.start() },
       { name: 'storage', start: async () => storage.start() },
       { name: 'fallback', start: fallback.start },
@@ -103,6 +99,27 @@ export async function startManager(options: ManagerOptions): Promise<Running> {
     ],
     { clock, log },
   );
+}
+
+/** What a change of what is declared means to those who do not ask for it. */
+function follow(
+  { world, history, log }: Core,
+  { broker, observed, missed, clones, queue }: Fleet,
+  { pools, external }: { pools: Pools; external: { look(): void } },
+) {
+  return world.follow({
+    removed: [
+      broker.forget,
+      async (node) => [observed, missed, clones].forEach((part) => void part.forget(node)),
+      queue.forget,
+    ],
+    changed: () => {
+      pools.touch();
+      external.look();
+      history.tidy();
+    },
+    log,
+  });
 }
 
 /** What everything stands on: the store, the keys, and what is read from them. */
@@ -128,6 +145,8 @@ async function openCore({ data, config, release: folder, clock, log }: ManagerOp
   const refusals = createRefusals({ emit: events.emit, clock });
   const world = worldOf(store);
   const held = () => store.meta().mode === 'held';
+  // Of a store that may lack nodes, nobody hears that he was removed: every box would give back what it has.
+  const removed = (node: string, key: string) => !held() && store.certificates.latest(node)?.key === key;
   const keeper = await openHistoryFile({ file: places.history, log });
   const history = createHistory({ keeper, world, held, clock, log });
   return {
@@ -138,6 +157,7 @@ async function openCore({ data, config, release: folder, clock, log }: ManagerOp
     witness,
     store,
     held,
+    removed,
     pki,
     boot,
     release,
@@ -167,8 +187,7 @@ function wireFleet(core: Core) {
   const seal = pki.seal;
   const refused = refusedAt(refusals);
   const peers = createPeers({
-    lookup: world.peer,
-    refused: refused.certificate,
+    ...{ lookup: world.peer, removed: core.removed, refused: refused.certificate },
     network: () => world.cluster()?.spec.networks?.cluster,
     clock,
   });
@@ -191,6 +210,7 @@ function wireFleet(core: Core) {
       report: async (node, report) => observed.report(node, report),
       answer: (node, answer) => asker.answered(node, answer),
       traffic: history.traffic,
+      output: (node, piece) => wired.live.heard(node, piece),
       gone: (node) => log.debug({ node }, 'connection is gone'),
     },
     refused: refused.handshake,
@@ -208,14 +228,17 @@ function wireFleet(core: Core) {
     clock,
     log,
   });
+  const wired = wireQueue({ store, cluster, held, asker, seal, emit: events.emit, clock, log });
   const machines = createMachines({
     ...{ cluster, store, seal, peers, held, log },
     listen: { address, port: ports.machines },
-    tls: pki.credentials,
-    refused: refused.handshake,
-    renew: join.renew,
+    ...{ tls: pki.credentials, refused: refused.handshake, renew: join.renew, queue: wired.pull },
+    leave: async (node, run) => {
+      clones.refuseCopy(node, run);
+      await join.leave(node);
+    },
   });
-  return { observed, missed, join, clones, broker, publisher, asker, machines };
+  return { observed, missed, join, clones, broker, publisher, asker, machines, ...wired };
 }
 
 /** How boxes become nodes. Whoever is connected and heard is alive, and keeps its place. */
@@ -224,7 +247,7 @@ function wireJoin(core: Core, { observed, broker }: { observed: Observed; broker
   const { address, ports } = config;
   return createJoin({
     ...{ store, pki, cluster, address, ports, clock, log },
-    ...{ emit: events.emit, refused: refusedAt(refusals).join, cut: broker.kick },
+    ...{ emit: events.emit, refused: refusedAt(refusals).join, cut: broker.kick, removed: core.removed },
     installer: core.release.installer,
     preflight: core.preflight,
     alive: (node) => (observed.of(node)?.fresh ? broker.addressOf(node) : undefined),
@@ -255,7 +278,7 @@ function wirePools(core: Core, { observed, broker, asker }: Fleet) {
 /** The side of the people: views and the API. */
 function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageMoves }) {
   const { config, clock, log, places, witness, store, held, pki, events, refusals, world, history } = core;
-  const { observed, join, clones, broker, publisher, asker, pools, storage } = fleet;
+  const { observed, join, clones, broker, publisher, asker, pools, storage, queue, live } = fleet;
   const { address, ports } = config;
   const external = createExternal({ store, pools, pki, held, emit: events.emit, clock, log });
   const nodes = createNodeViews({ store, observed, world, waiting: join.waiting, clones, clock });
@@ -263,6 +286,10 @@ function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageM
   const doctor = createManagerDoctor({
     ...{ data, address, ports, store, events, pki, nodes, ask: asker.ask, preflight: core.preflight, clock },
   });
+  const { runs, rolling } = wireRuns({
+    ...{ queue, live, store, nodes, pools, observed, held, doctor, events, clock, log },
+  });
+  const schedules = createSchedules({ store, runs, queue, held, emit: events.emit, clock, log });
   const metrics = createMetrics({
     ...{ store, nodes, pools, traffic: history.live },
     ...{ refused: refusals.counts, dropped: broker.counts },
@@ -270,17 +297,12 @@ function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageM
   const api = createApi({
     listen: { address, port: ports.api },
     tls: pki.credentials,
-    store,
-    events,
-    nodes,
-    pools,
-    external,
-    history,
-    storage,
+    ...{ store, events, nodes, pools, external, history, storage, runs, schedules, metrics, clock, log },
     going: createGoing({
       store,
       publisher,
       earlierEpoch: () => witness.seen()?.epoch ?? 0,
+      release: () => wholeOf(core.release.agent()?.id ?? ''),
       address,
       ports,
     }),
@@ -290,9 +312,6 @@ function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageM
     doctor,
     release: core.release,
     backup: createBackup({ store, pki: places.pki, log }),
-    metrics,
-    clock,
-    log,
   });
-  return { api, external, metrics };
+  return { api, external, metrics, rolling, schedules };
 }

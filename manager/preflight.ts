@@ -1,12 +1,13 @@
 /** Preflight on the manager: whether a box fits the cluster, by what it says of itself and by what is declared. */
 import type { Clock } from '../common/clock.ts';
 import { merged, skip } from '../common/findings.ts';
+import { createReach, type Reach } from '../common/reach.ts';
 import type { View } from '../common/view.ts';
 import { EvenkeelError, type Problem } from '../protocol/errors.ts';
 import type { Finding, Needs, Verdict } from '../protocol/preflight.ts';
 import { HEALTH_PORT } from '../protocol/resources/cluster.ts';
 import { addresses } from './preflight/addresses.ts';
-import { createReach, type Knock, portsIn, type Reach } from './preflight/knock.ts';
+import { type Knock, PATIENCE_MS, portsIn } from './preflight/knock.ts';
 import { needsOf } from './preflight/needs.ts';
 import { segment } from './preflight/segment.ts';
 import type { Judging, Subject } from './preflight/subject.ts';
@@ -43,7 +44,7 @@ export function createPreflight({
   ports,
   serves = () => undefined,
   clock,
-  reach = createReach(clock),
+  reach = createReach(clock, PATIENCE_MS),
 }: PreflightOptions): Preflight {
   const judge = (subject: Subject) =>
     judgedBy({ ...subject, view: view(), now: clock.now(), serves: serves() });

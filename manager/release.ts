@@ -14,6 +14,8 @@ const LONGEST_MS = 10 * 60_000;
 export interface Release {
   /** Of install.sh as it is given out, for join strings; undefined where there is nothing to give. */
   installer(): string | undefined;
+  /** The agent's part, as nodes are told to fetch it; undefined where there is nothing to give. */
+  agent(): { id: string; sum: string } | undefined;
   /** @throws EvenkeelError not-found when the manager does not run from a release */
   script(): string;
   /** The caller must read it to its end or destroy it. @throws EvenkeelError not-found, busy */
@@ -37,6 +39,7 @@ export async function openRelease(folder: string | undefined): Promise<Release> 
   };
   return {
     installer: () => found?.sum,
+    agent: () => found?.agent,
     script: () => served().script,
     bundle: () => {
       const { file, size } = served();
@@ -52,13 +55,29 @@ export async function openRelease(folder: string | undefined): Promise<Release> 
   };
 }
 
-async function look(folder: string): Promise<{ script: string; sum: string; file: string; size: number }> {
+interface Found {
+  script: string;
+  sum: string;
+  agent: { id: string; sum: string };
+  file: string;
+  size: number;
+}
+
+/** What the script that is given out says of the bundle that it fetches. */
+function pinIn(script: string, name: string): string {
+  const value = new RegExp(`^${name}=([0-9A-Za-z.+-]+)$`, 'm').exec(script)?.[1];
+  if (value === undefined) throw new Error(`its install.sh has no ${name}`);
+  return value;
+}
+
+async function look(folder: string): Promise<Found> {
   try {
     // The link to the current release may lead elsewhere tomorrow.
     const serve = join(await realpath(folder), 'serve');
     const file = join(serve, 'agent.tar.gz');
     const script = await readFile(join(serve, 'install.sh'), 'utf8');
-    return { script, sum: sha256(script), file, size: (await stat(file)).size };
+    const agent = { id: pinIn(script, 'pinned_release'), sum: pinIn(script, 'pinned_bundle') };
+    return { script, sum: sha256(script), agent, file, size: (await stat(file)).size };
   } catch (cause) {
     throw new EvenkeelError('not-found', `${folder} is no release: ${messageOf(cause)}`, { cause });
   }

@@ -2,11 +2,13 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { externalApi } from './external.ts';
 import { joinApi } from './joining.ts';
-import { UnitPlan } from './messages.ts';
+import { NodeNamed, nodesApi } from './nodes-api.ts';
 import { preflightApi } from './preflight-api.ts';
+import { queueApi } from './queue-api.ts';
 import { releaseApi } from './release.ts';
+import { schedulesApi } from './schedules-api.ts';
 import { storageApi } from './storage.ts';
-import { Moment, Name, OneOf, Reason, Strict } from './values.ts';
+import { Moment, Name, OneOf, Strict } from './values.ts';
 import {
   type AccessRole,
   ApplyAnswer,
@@ -18,7 +20,6 @@ import {
   JournalEntry,
   KindParam,
   ManagerState,
-  NodeView,
   PoolView,
   Rev,
   roles,
@@ -40,15 +41,8 @@ export interface Endpoint {
   stream?: 'text/event-stream' | 'text/plain' | 'application/octet-stream';
 }
 
-const NodeNamed = Strict({ name: Name });
-
 /** A resource in a path, where `*` stands for the name: names of templates have slashes. */
 const ResourceNamed = Strict({ kind: KindParam, name: Type.String({ minLength: 1, maxLength: 512 }) });
-
-const Verb = Strict({
-  reason: Type.Unsafe<string>({ ...Reason, default: '' }),
-  deadline: Type.Optional(Moment),
-});
 
 /** What people and programs call, on the API port. */
 export const api = {
@@ -91,6 +85,7 @@ export const api = {
     access: 'operator',
     summary: 'Create or replace one resource; If-Match judges its revision',
     params: ResourceNamed,
+    query: Strict({ force: Type.Optional(Type.Boolean()) }),
     body: Strict({ spec: Type.Unknown() }),
     answer: StoredResource,
   },
@@ -100,6 +95,7 @@ export const api = {
     access: 'operator',
     summary: 'Change fields of one resource (JSON merge patch of its spec)',
     params: ResourceNamed,
+    query: Strict({ force: Type.Optional(Type.Boolean()) }),
     body: Strict({ spec: Type.Unknown() }),
     answer: StoredResource,
   },
@@ -112,106 +108,7 @@ export const api = {
     query: Strict({ force: Type.Boolean({ default: false }) }),
     answer: Strict({ revision: Rev }),
   },
-  nodes: {
-    method: 'GET',
-    path: '/api/v1/nodes',
-    access: 'viewer',
-    summary: 'All nodes and how they are',
-    answer: Strict({ items: Type.Array(NodeView) }),
-  },
-  node: {
-    method: 'GET',
-    path: '/api/v1/nodes/:name',
-    access: 'viewer',
-    summary: 'One node and how it is',
-    params: NodeNamed,
-    answer: NodeView,
-  },
-  plan: {
-    method: 'GET',
-    path: '/api/v1/nodes/:name/plan',
-    access: 'viewer',
-    summary: 'What an apply would change on the node now, asked of the node itself',
-    params: NodeNamed,
-    answer: Strict({ node: Name, units: Type.Array(UnitPlan) }),
-  },
-  render: {
-    method: 'GET',
-    path: '/api/v1/nodes/:name/render',
-    access: 'viewer',
-    summary: 'Every file of the node, rendered from the journal',
-    params: NodeNamed,
-    answer: Strict({
-      node: Name,
-      units: Type.Array(
-        Strict({
-          unit: Name,
-          digest: Type.String(),
-          files: Type.Array(Strict({ path: Type.String(), text: Type.String() })),
-        }),
-      ),
-    }),
-  },
-  drain: {
-    method: 'POST',
-    path: '/api/v1/nodes/:name/drain',
-    access: 'operator',
-    summary: 'No new connections to the node',
-    params: NodeNamed,
-    body: Verb,
-    answer: NodeView,
-  },
-  undrain: {
-    method: 'POST',
-    path: '/api/v1/nodes/:name/undrain',
-    access: 'operator',
-    summary: 'End a drain or maintenance',
-    params: NodeNamed,
-    answer: NodeView,
-  },
-  maintenance: {
-    method: 'POST',
-    path: '/api/v1/nodes/:name/maintenance',
-    access: 'operator',
-    summary: 'Out of all pools, without alarms',
-    params: NodeNamed,
-    body: Verb,
-    answer: NodeView,
-  },
-  hold: {
-    method: 'POST',
-    path: '/api/v1/nodes/:name/hold',
-    access: 'operator',
-    summary: 'Stop changing the node',
-    params: NodeNamed,
-    body: Verb,
-    answer: NodeView,
-  },
-  release: {
-    method: 'POST',
-    path: '/api/v1/nodes/:name/release',
-    access: 'operator',
-    summary: 'End a hold',
-    params: NodeNamed,
-    answer: NodeView,
-  },
-  retry: {
-    method: 'POST',
-    path: '/api/v1/nodes/:name/retry',
-    access: 'operator',
-    summary: 'Try held and quarantined items again',
-    params: NodeNamed,
-    answer: Strict({ asked: Type.Boolean() }),
-  },
-  removeNode: {
-    method: 'DELETE',
-    path: '/api/v1/nodes/:name',
-    access: 'admin',
-    summary: 'Remove a node, dead or alive; by force where something hangs on it',
-    params: NodeNamed,
-    query: Strict({ force: Type.Boolean({ default: false }) }),
-    answer: Strict({ revision: Rev }),
-  },
+  ...nodesApi,
   pools: {
     method: 'GET',
     path: '/api/v1/pools',
@@ -368,6 +265,8 @@ export const api = {
   ...joinApi,
   ...releaseApi,
   ...preflightApi,
+  ...queueApi,
+  ...schedulesApi,
 } as const satisfies Record<string, Endpoint>;
 
 export type ApiName = keyof typeof api;

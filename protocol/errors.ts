@@ -16,6 +16,7 @@ const row = (status: number, cls: ErrorClass, title: string): ErrorRow => ({ sta
 export const errors = {
   // Input, refused at the door.
   'invalid-document': row(400, 'terminal', 'The document does not fit its schema'),
+  unanswered: row(400, 'terminal', 'Some questions of the setup are not answered'),
   'unknown-kind': row(400, 'terminal', 'There is no such kind of resource'),
   'bad-request': row(400, 'terminal', 'The request cannot be understood'),
   'method-not-allowed': row(405, 'terminal', 'The path exists, but not with this method'),
@@ -73,9 +74,16 @@ export const errors = {
     'terminal',
     'The backup cannot be opened: the passphrase is wrong, or the file is damaged',
   ),
+  // The queue.
+  'not-possible': row(409, 'terminal', 'As it stands, this cannot be done to it'),
+  'queue-full': row(409, 'terminal', 'So many commands wait for the node that no more are taken'),
+  'record-lost': row(500, 'retriable', 'The agent has no record of this try any more'),
   // Trust.
   'invite-invalid': row(403, 'terminal', 'The join string is wrong, used, revoked or expired'),
   'identity-changed': row(403, 'terminal', 'The key is not the one that this node joined with'),
+  'node-removed': row(410, 'terminal', 'The node was removed from the cluster'),
+  'upgrade-refused': row(409, 'terminal', 'The release of the node is not changed'),
+  'not-a-member': row(409, 'terminal', 'This box has left its cluster'),
   'identity-copied': row(409, 'terminal', 'The key of this box is that of another one: its disk was copied'),
   'name-in-use': row(409, 'terminal', 'Another box has this name, and lives'),
   // No 4xx: whoever waits as told is not one who guesses.
@@ -128,9 +136,18 @@ export const errors = {
     'retriable',
     'The service died while it loaded the new configuration or was checked',
   ),
+  'systemd-failed': row(
+    503,
+    'retriable',
+    'systemd on the box does not answer, or does not do what it is asked; it is tried again',
+  ),
   'directory-missing': row(409, 'terminal', 'A directory that a resource names does not exist on the node'),
   'copy-failed': row(500, 'retriable', 'A storage could not be copied to another server'),
   'target-not-empty': row(409, 'terminal', 'The place to which a storage is to be copied is not empty'),
+  // Actions, as the agent carries them out.
+  'action-refused': row(403, 'terminal', 'This box does not carry out the action'),
+  'action-unknown': row(409, 'retriable', 'The node does not have this version of the action'),
+  interrupted: row(500, 'retriable', 'The agent or its box died in the middle of it'),
   'driver-failed': row(500, 'retriable', 'A driver could not read or change what it looks after'),
 } as const satisfies Record<string, ErrorRow>;
 

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { BoxLook, Findings, Needs } from './preflight.ts';
 import { movePhases } from './resources/storage.ts';
+import { ReleaseWanted } from './upgrade.ts';
 import { Moment, Name, OneOf, Port, Sha256, Strict } from './values.ts';
 
 /** The readers of a wire tolerate unknown fields, so that an older agent understands a newer manager. */
@@ -87,6 +88,8 @@ export const Status = Wire({
   session: Type.String(),
   state: OneOf(['online', 'offline']),
   version: Type.String(),
+  /** Of the agent, where it runs from one. */
+  release: Type.Optional(Type.String({ maxLength: 120 })),
   protocol: Type.Integer(),
   scopes: Type.Record(ScopeName, Wire({ epoch: Epoch, rev: Revision, digest: Sha256 })),
 });
@@ -327,10 +330,11 @@ export const Ask = Wire({
   cluster: Type.String(),
   node: Name,
   id: Type.String({ maxLength: 64 }),
-  /** plan: say what an apply would change. retry: try held and quarantined items again. sweep: compare with the disk now. probe: run checks now, at half the interval for a while. doctor: look at the box, which changes nothing. */
-  what: OneOf(['plan', 'retry', 'sweep', 'probe', 'doctor']),
+  /** plan: say what an apply would change. retry: try held and quarantined items again. sweep: compare with the disk now. probe: run checks now, at half the interval for a while. doctor: look at the box, which changes nothing. upgrade: have the agent replaced by another release. upgrade-check: say whether that would be begun; an agent that is too old to know this says nothing. queue: pull, there is something to do. */
+  what: OneOf(['plan', 'retry', 'sweep', 'probe', 'doctor', 'upgrade', 'upgrade-check', 'queue']),
   /** For doctor: what the roles of the node ask of its box. */
   needs: Type.Optional(Needs),
+  release: Type.Optional(ReleaseWanted),
 });
 export type Ask = Static<typeof Ask>;
 

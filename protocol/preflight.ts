@@ -21,6 +21,7 @@ export const checkNames = [
   'nfs',
   'quota',
   'packages',
+  'systemd',
   'vip-on-lo',
   'doors',
   'certificates',

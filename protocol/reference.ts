@@ -19,6 +19,8 @@ export const summaries: Record<Kind, string> = {
   Storage: 'Where site data lives, as the nodes mount it.',
   Site: 'One website, served by every node of the roles whose policies take sites.',
   VirtualService: 'An address and ports at the balancer, and the pool of nodes that answers for it.',
+  Action: 'A thing that can be done on nodes: `evenkeel run`, and what becomes of it when it fails.',
+  Schedule: 'An action that is done by the calendar: on a cron line, in a time zone.',
 };
 
 interface Schema {

@@ -5,9 +5,11 @@ import { Settings } from 'typebox/system';
 import { Value } from 'typebox/value';
 import type { ErrorCode, Problem } from './errors.ts';
 import { nearest } from './nearest.ts';
+import { ActionName, ActionSpec } from './resources/action.ts';
 import { ClusterName, ClusterSpec } from './resources/cluster.ts';
 import { NodeName, NodeSpec } from './resources/node.ts';
 import { PolicyName, PolicySpec } from './resources/policy.ts';
+import { ScheduleName, ScheduleSpec } from './resources/schedule.ts';
 import { SiteName, SiteSpec } from './resources/site.ts';
 import { StorageName, StorageSpec } from './resources/storage.ts';
 import { TemplateName, TemplateSpec } from './resources/template.ts';
@@ -24,6 +26,8 @@ export const kinds = {
   Storage: { name: StorageName, spec: StorageSpec },
   Site: { name: SiteName, spec: SiteSpec },
   VirtualService: { name: VirtualServiceName, spec: VirtualServiceSpec },
+  Action: { name: ActionName, spec: ActionSpec },
+  Schedule: { name: ScheduleName, spec: ScheduleSpec },
 } as const;
 
 export type Kind = keyof typeof kinds;
@@ -39,6 +43,8 @@ export interface Specs {
   Storage: StorageSpec;
   Site: SiteSpec;
   VirtualService: VirtualServiceSpec;
+  Action: ActionSpec;
+  Schedule: ScheduleSpec;
 }
 
 /** A declared thing, with all defaults filled in. */

@@ -1,6 +1,7 @@
 /** Every MQTT topic: who writes it, who reads it, what it carries. The broker's permissions derive from this table alone. */
 import type { TSchema } from 'typebox';
 import { Answer, Beat, Envelope, Receipt, Report, type ScopeName, Status, Traffic } from './messages.ts';
+import { LiveOutput } from './queue.ts';
 
 export const TOPIC_ROOT = 'evenkeel/1';
 
@@ -103,6 +104,15 @@ export const topics = {
     payload: Traffic,
     limit: 512 * 1024,
   },
+  output: {
+    pattern: 'node/:node/output',
+    writer: 'node',
+    reader: 'manager',
+    retained: false,
+    qos: 0,
+    payload: LiveOutput,
+    limit: 32 * 1024,
+  },
   answer: {
     pattern: 'node/:node/answer',
     writer: 'node',
@@ -126,6 +136,7 @@ export const topicOf = {
   beat: (node: string) => `${TOPIC_ROOT}/node/${node}/beat`,
   report: (node: string) => `${TOPIC_ROOT}/node/${node}/report`,
   traffic: (node: string) => `${TOPIC_ROOT}/node/${node}/traffic`,
+  output: (node: string) => `${TOPIC_ROOT}/node/${node}/output`,
   answer: (node: string) => `${TOPIC_ROOT}/node/${node}/answer`,
 };
 

@@ -14,6 +14,14 @@ export const Name = text(
   'use lower case letters, digits, dots and inner hyphens, at most 63 characters between dots',
 );
 
+/** A release, as its folder is named. */
+export const ReleaseId = text(
+  '^[0-9A-Za-z][0-9A-Za-z.+-]{0,119}$',
+  'A release',
+  'use a name that `evenkeel nodes` or `evenkeel state` shows, such as 0.1.0-3f2a91bc0d7e',
+  120,
+);
+
 /** A DNS name in its ASCII form. */
 export const Domain = text(
   `^(?:${label}\\.)+${label}$`,

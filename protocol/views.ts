@@ -1,6 +1,7 @@
 /** What the API shows and takes: the bodies of endpoints.ts, each declared once. */
 import { type Static, Type } from 'typebox';
 import { FileDiff, HeldItem, PoolMember, results, ScopeName } from './messages.ts';
+import { nodeStates } from './node-states.ts';
 import { kindNames } from './resource.ts';
 import { Moment, Name, OneOf, Sha256, Strict } from './values.ts';
 
@@ -8,7 +9,7 @@ export const KindParam = OneOf([...kindNames]);
 export const Rev = Type.Integer({ minimum: 0 });
 
 export const roles = ['viewer', 'operator', 'admin'] as const;
-/** What a token may do: viewer reads; operator declares sites, services, drains; admin also policies, templates, invites, tokens, backups. */
+/** What a token may do: viewer reads; operator declares sites, services, drains; admin also policies, templates, actions, invites, tokens, backups. */
 export type AccessRole = (typeof roles)[number];
 
 /** A resource as the API shows it. `revision` is what If-Match wants. */
@@ -31,8 +32,20 @@ export const ApplyBody = Strict({
   documents: Type.Array(Type.Unknown(), { maxItems: 200_000, description: 'Resources: kind, name, spec' }),
   /** Deletes resources of these kinds that are not among the documents. */
   prune: Type.Array(OneOf(['Site', 'VirtualService', 'Storage']), { default: [] }),
+  deletes: Type.Array(Strict({ kind: KindParam, name: Type.String({ minLength: 1, maxLength: 512 }) }), {
+    ...{ maxItems: 10_000, default: [] },
+    description: 'Resources that go in the same change',
+  }),
+  revisions: Type.Record(Type.String({ maxLength: 600 }), Rev, {
+    default: {},
+    description: 'Revisions that resources of this change must have now, by `Kind/name`; 0: must not exist',
+  }),
   dryRun: Type.Boolean({ default: false }),
   force: Type.Boolean({ default: false, description: 'Carry out removals that the guards refuse' }),
+  losses: Type.Array(Type.String({ maxLength: 4096 }), {
+    ...{ maxItems: 1000, default: [] },
+    description: 'Carry out these alone of what the guards refuse: their messages, word for word',
+  }),
 });
 export type ApplyBody = Static<typeof ApplyBody>;
 /** The same choices for a body that is documents alone: YAML. */
@@ -61,22 +74,23 @@ export const ApplyAnswer = Strict({
     }),
   ),
   warnings: Type.Array(Type.String()),
+  actor: Type.String({ description: 'As whom the journal names the caller' }),
 });
 export type ApplyAnswer = Static<typeof ApplyAnswer>;
 
-export const nodeStates = [
-  ...(['pending', 'active', 'draining', 'maintenance', 'held'] as const),
-  ...(['unreachable', 'identity-changed'] as const),
-] as const;
 export const NodeView = Strict({
   name: Name,
   roles: Type.Array(Name),
   address: Type.String(),
   state: OneOf([...nodeStates]),
+  does: Type.String({ description: 'What it still does in this state' }),
   /** Connected now, and when it was last heard. */
   online: Type.Boolean(),
   lastSeen: Type.Union([Moment, Type.Null()]),
   version: Type.String(),
+  release: Type.String({
+    description: 'Of its agent; empty where it runs from a checkout, or is older than that',
+  }),
   mode: Type.String(),
   /** All its scopes are at the head and every unit ended unchanged, changed or corrected. */
   converged: Type.Boolean(),
@@ -212,12 +226,15 @@ export const eventTypes: readonly string[] = [
   ...['check.up', 'check.down', 'alarm.raised', 'alarm.cleared', 'service.restarted'],
   ...['drift.repaired', 'drift.reported', 'fight'],
   ...['pool.member', 'pool.opinion', 'pool.fallback', 'pool.served', 'pool.guard'],
-  ...['node.online', 'node.offline', 'node.heard', 'node.silent'],
+  ...['node.online', 'node.offline', 'node.heard', 'node.silent', 'node.left'],
   ...['trust.refused', 'join.refused', 'join.waiting', 'join.accepted', 'join.declined'],
   ...['identity.changed', 'identity.trusted', 'identity.cloned'],
   ...['invite.made', 'invite.revoked', 'token.made', 'token.revoked', 'backup.made'],
   ...['storage.begun', 'storage.phase', 'storage.moved', 'storage.reverted'],
   ...['manager.held', 'manager.resumed'],
+  ...['queue.halted', 'queue.mended', 'queue.skipped', 'queue.cancelled', 'queue.expired'],
+  ...['queue.paused', 'queue.resumed', 'run.stopped', 'run.resumed', 'run.ended'],
+  ...['schedule.missed', 'schedule.skipped', 'schedule.refused', 'schedule.asked'],
   ...['webhook.failing', 'webhook.delivered'],
 ];
 
@@ -236,6 +253,7 @@ export type EventLine = Static<typeof EventLine>;
 
 export const ManagerState = Strict({
   version: Type.String(),
+  release: Type.String({ description: 'What it gives to nodes; empty where it runs from a checkout' }),
   protocol: Type.Integer(),
   cluster: Type.String(),
   epoch: Rev,

@@ -17,7 +17,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = ['protocol', 'common', 'manager', 'agent', 'cli'];
-const alsoInputs = ['package-lock.json', 'tsconfig.json', 'scripts/build.mjs'];
+const alsoInputs = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs'];
 
 /** `external` stays a package beside the manager; the agent and the CLI must run from their one file. */
 const bundles = [

@@ -41,6 +41,7 @@ find_missing_packages() {
   need haproxy haproxy
   need keepalived keepalived
   need mosquitto_pub mosquitto-clients
+  need faketime faketime
   need curl curl
   need openssl openssl
   need systemd-notify systemd

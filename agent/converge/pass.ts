@@ -63,8 +63,15 @@ export interface Unit {
   serving: string | null;
   /** The next comparison with the disk reads the bytes as well. */
   contents: boolean;
-  /** Somebody on the box wants its daemon ended and started by the next pass. */
-  toRestart: boolean;
+  /** What the next pass is asked to do to its daemon, whatever else it finds. */
+  renewals: Renewal[];
+}
+
+/** Somebody wants a daemon ended and started, or told to load, and hears how that went. */
+export interface Renewal {
+  wish: 'restarted' | 'reloaded';
+  done: () => void;
+  failed: (err: unknown) => void;
 }
 
 /** How a pass ended. */

@@ -34,7 +34,8 @@ export async function reload(pass: Pass, { wanted, tree }: Plan): Promise<void> 
   const isAlive = () => !wanted.service || tools.driver.read(wanted.service).pid !== null;
   if (wanted.loaded)
     await awaitLoaded(wanted.loaded, { deadline, steady, isAlive, clock: tools.clock, signal });
-  await unit.record.write({ wanted: digest, loaded: digest, running: wanted.service ?? null });
+  const running = wanted.service ?? null;
+  await unit.record.write({ wanted: digest, loaded: digest, running, folders: wanted.directories });
   if (isDead && wanted.service) pass.daemon.restarted = wanted.service.name;
   tools.hooks.reloaded(unit.name);
 }

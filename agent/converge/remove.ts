@@ -1,8 +1,10 @@
 /** Removal: a unit whose policy has gone. Its service ends, links and kernel lines go; its tree is kept a while. */
-
+import type { ServiceDriver } from '../drivers/driver.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Places } from '../state/places.ts';
 import { BLANK } from '../state/record.ts';
 import { failed } from './ends.ts';
-import type { Ending, Pass } from './pass.ts';
+import type { Ending, Pass, Unit } from './pass.ts';
 import { activeManifest } from './plan.ts';
 import type { Reporter } from './report.ts';
 
@@ -19,15 +21,28 @@ export async function removeUnit(pass: Pass, reporter: Pick<Reporter, 'pass' | '
   return ending;
 }
 
-/** Each step does nothing when it was done before; `current` goes last, since it says that there is something to do. */
 async function remove({ unit, tools }: Pass): Promise<void> {
-  const active = await activeManifest(unit.trees);
-  const { running } = unit.record.read();
-  if (running) await tools.driver.apply(running, ['stop']);
-  await tools.kernel.apply(unit.name, []);
-  for (const link of active ? unit.trees.links(active) : []) await tools.places.remove(link);
-  await unit.record.write({ ...BLANK });
+  await withdraw(unit, tools);
   await tools.desired.forget(unit.name);
   await unit.trees.deactivate();
   tools.hooks.serving(unit.name, null);
+}
+
+type Withdrawn = Pick<Unit, 'name' | 'trees' | 'record'>;
+
+/** Each step does nothing when it was done before. `current` is to go last, since it says that there is something to do. */
+export async function withdraw(
+  { name, trees, record }: Withdrawn,
+  {
+    driver,
+    kernel,
+    places,
+  }: { driver: ServiceDriver; kernel: Pick<Kernel, 'apply'>; places: Pick<Places, 'remove'> },
+): Promise<void> {
+  const active = await activeManifest(trees);
+  const { running } = record.read();
+  if (running) await driver.apply(running, ['stop']);
+  await kernel.apply(name, []);
+  for (const link of active ? trees.links(active) : []) await places.remove(link);
+  await record.write({ ...BLANK });
 }

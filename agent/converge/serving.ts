@@ -1,6 +1,6 @@
 /** Serving: what is served goes on being served while nothing new may be. */
 import { messageOf } from '../../protocol/errors.ts';
-import type { Pass } from './pass.ts';
+import type { Pass, Renewal } from './pass.ts';
 
 /** Whether the daemon that ran last runs no more. */
 export function isDown({ unit, tools }: Pass): boolean {
@@ -8,15 +8,18 @@ export function isDown({ unit, tools }: Pass): boolean {
   return running !== null && tools.driver.read(running).pid === null;
 }
 
-/** Somebody on the box wants a new process, whatever the mode. One that cannot be started is as one that died. */
-export async function renew({ unit, tools, daemon }: Pass): Promise<void> {
+/** Somebody wants a new process, or the files read again, whatever the mode. One that cannot be started is as one that died. */
+export async function renew({ unit, tools, daemon }: Pass, asked: readonly Renewal[]): Promise<void> {
   const { running } = unit.record.read();
   if (running === null) return;
-  daemon.ended = true;
+  const wish = asked.some((one) => one.wish === 'restarted') ? 'restarted' : 'reloaded';
+  if (wish === 'restarted') daemon.ended = true;
   try {
-    await tools.driver.apply(running, tools.driver.plan(tools.driver.read(running), 'restarted'));
+    await tools.driver.apply(running, tools.driver.plan(tools.driver.read(running), wish));
+    for (const { done } of asked) done();
   } catch (err) {
-    tools.log.error({ unit: unit.name, err: messageOf(err) }, 'the daemon could not be restarted');
+    tools.log.error({ unit: unit.name, wish, err: messageOf(err) }, 'the daemon could not be renewed');
+    for (const { failed } of asked) failed(err);
   }
 }
 

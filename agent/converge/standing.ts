@@ -14,6 +14,8 @@ export interface Standing {
   wanted(): string[] | null;
   /** Whether it is, or was, active on this box, even if its tree was taken away. */
   isActive(unit: string): boolean;
+  /** Whether it has to go because the node has lost its role, not because its policy is gone. */
+  hasLostRole(unit: string): boolean;
   /** Those that are wanted, and those that have to go. */
   all(): Promise<string[]>;
   /** How far each scope is that the node follows; null while one has not arrived. */
@@ -42,12 +44,15 @@ export function createStanding({
   desired: Desired;
   folder: string;
 }): Standing {
+  /** The role by which each unit was wanted last. */
+  const roles = new Map<string, string>();
   const scopes = () => standsOf(desired, node);
   const wanted = () => {
     const self = desired.get('Node', node);
     if (!self || scopes() === null) return null;
     const cluster = desired.get('Cluster', 'cluster') ?? undefined;
     const policies = policiesOf(desired.list('Policy'), self.spec, cluster);
+    for (const { name, spec } of policies) roles.set(name, spec.role);
     return policies.map(({ name }) => name).sort();
   };
   const isActive = (unit: string) => statOf(join(folder, unit, 'current')) !== undefined;
@@ -55,6 +60,10 @@ export function createStanding({
     scopes,
     wanted,
     isActive,
+    hasLostRole: (unit) => {
+      const role = roles.get(unit);
+      return role !== undefined && desired.get('Node', node)?.spec.roles.includes(role) === false;
+    },
     all: async () => {
       const names = wanted();
       if (names === null) return [];

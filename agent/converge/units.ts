@@ -7,9 +7,9 @@ import type { Log } from '../../common/log.ts';
 import { type Again, createGather, createLoop } from '../../common/loop.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { UnitPlan } from '../../protocol/messages.ts';
-import { createDirectDriver } from '../drivers/direct.ts';
 import type { Executables } from '../drivers/executables.ts';
 import { createRun } from '../drivers/run.ts';
+import { createServiceDriver } from '../drivers/services.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { collect } from '../state/collect.ts';
 import type { Desired } from '../state/desired.ts';
@@ -23,7 +23,17 @@ import { type FindCulprits, findCulprits } from './culprit.ts';
 import { createDeaths } from './deaths.ts';
 import { servesAll } from './ends.ts';
 import { createFights } from './fights.ts';
-import { beginPass, type Ending, type Hooks, type Pass, type Tools, type Unit } from './pass.ts';
+import { allowed } from './mode.ts';
+import { createParting } from './parting.ts';
+import {
+  beginPass,
+  type Ending,
+  type Hooks,
+  type Pass,
+  type Renewal,
+  type Tools,
+  type Unit,
+} from './pass.ts';
 import { activeManifest } from './plan.ts';
 import { planOf } from './preview.ts';
 import { removeUnit } from './remove.ts';
@@ -49,7 +59,11 @@ export interface Sweep {
 export interface UnitsOptions {
   node: string;
   /** The box's own folders, and those outside them in which policies may place links. */
-  config: { paths: { state: string; run: string; log: string }; places: readonly string[] };
+  config: {
+    paths: { state: string; run: string; log: string };
+    places: readonly string[];
+    service?: 'direct' | 'systemd';
+  };
   desired: Desired;
   executables: Executables;
   kernel: Kernel;
@@ -107,6 +121,8 @@ export interface Units {
   services(): UnitService[];
   /** Ends the daemon of a unit and starts it on what it serves. @throws EvenkeelError not-found where there is none */
   restart(unit: string): Promise<void>;
+  /** The same, or has it told to load what it serves; resolves when that is done. @throws EvenkeelError not-found, or what the driver says */
+  renew(unit: string, wish: Renewal['wish']): Promise<void>;
   /** Says again how each unit ended last: the manager may have forgotten it. */
   say(): void;
   /** Waits until nothing is queued or running. */
@@ -139,12 +155,16 @@ export function createUnits(options: UnitsOptions): Units {
     opening.set(name, unit);
     return unit;
   };
+  const parting = createParting(clock);
   const passOf = async (name: string): Promise<Pass> =>
     beginPass(await unitOf(name), tools, standing.scopes() ?? {}, stopping.signal);
 
   const work = async (name: string): Promise<Again | undefined> => {
     const wanted = standing.wanted();
-    if (wanted?.includes(name)) return pass(name);
+    if (wanted?.includes(name)) {
+      parting.forget(name);
+      return pass(name);
+    }
     return wanted !== null && standing.isActive(name) ? remove(name) : undefined;
   };
   const pass = async (name: string): Promise<Again | undefined> => {
@@ -157,8 +177,8 @@ export function createUnits(options: UnitsOptions): Units {
       log.warn({ unit: name, err: messageOf(err) }, 'what is held back is not tried again');
     if (one.contents) await askAgain(one).catch(stillHeld);
     running.set(name, one);
-    if (unit.toRestart) await renew(one);
-    unit.toRestart = false;
+    const asked = unit.renewals.splice(0);
+    if (asked.length > 0) await renew(one, asked);
     const ending = await walk(one).finally(() => running.delete(name));
     return againOf(ending, stopping.signal);
   };
@@ -181,13 +201,13 @@ export function createUnits(options: UnitsOptions): Units {
       );
   };
   const remove = async (name: string): Promise<Again> => {
-    const { hold, mode } = desired.get('Node', node)?.spec ?? {};
-    if (
-      tools.rootHold() ||
-      mode === 'audit' ||
-      (hold && !(hold.until && Date.parse(hold.until) <= clock.now()))
-    )
-      return undefined;
+    // The policy is gone; the node's own word counts on.
+    const self = desired.get('Node', node)?.spec ?? { mode: 'enforce' };
+    const { mode } = allowed(self, { mode: 'enforce' }, clock.now(), tools.rootHold());
+    if (mode !== 'enforce') return undefined;
+    const wait = standing.hasLostRole(name) ? parting.wait(name) : 0;
+    if (wait > 0) return { againAfter: wait };
+    parting.forget(name);
     deaths.watch(name, null);
     const ending = await removeUnit(await passOf(name), reporter);
     if (ending.error) return againOf(ending, stopping.signal);
@@ -278,17 +298,31 @@ export function createUnits(options: UnitsOptions): Units {
         const service = record.read().running;
         return service ? [{ unit: name, service: service.name, pid: tools.driver.read(service).pid }] : [];
       }),
-    restart: async (name) => {
-      const unit = open.get(name);
-      if (!unit?.record.read().running)
-        throw new EvenkeelError('not-found', `there is no daemon of a unit ${name} on this box`);
-      unit.toRestart = true;
-      passes.put(name);
-    },
+    ...createRenewals((name) => open.get(name), passes.put),
     idle: async () => {
       await gathered.idle();
       await passes.idle();
     },
+  };
+}
+
+const unheard = { done: () => undefined, failed: () => undefined };
+
+/** What somebody wants of a daemon is for the next pass of its unit. */
+function createRenewals(
+  unitOf: (name: string) => Unit | undefined,
+  put: (name: string) => void,
+): Pick<Units, 'restart' | 'renew'> {
+  const ask = (name: string, renewal: Renewal) => {
+    const unit = unitOf(name);
+    if (!unit?.record.read().running)
+      throw new EvenkeelError('not-found', `there is no daemon of a unit ${name} on this box`);
+    unit.renewals.push(renewal);
+    put(name);
+  };
+  return {
+    restart: async (name) => ask(name, { wish: 'restarted', ...unheard }),
+    renew: (name, wish) => new Promise((done, failed) => ask(name, { wish, done, failed })),
   };
 }
 
@@ -321,7 +355,9 @@ function toolsOf(options: UnitsOptions): Tools {
     run,
     kernel,
     rootHold: options.rootHold ?? (() => null),
-    driver: createDirectDriver({ executables, run, logFolder: config.paths.log, clock, log }),
+    driver: createServiceDriver(config.service ?? 'direct', {
+      ...{ executables, run, logFolder: config.paths.log, clock, log },
+    }),
     places: createPlaces({
       allowed: config.places,
       backup: join(config.paths.state, 'backup'),
@@ -353,7 +389,7 @@ async function openUnit(
     restarts: createRestarts(clock),
     serving: null,
     contents: false,
-    toRestart: false,
+    renewals: [],
   };
   open.set(name, unit);
   return unit;

@@ -130,11 +130,12 @@ export function createDirectDriver({
     // Handed on a third time: a daemon turns its outputs elsewhere, and by this one it and its workers are told.
     const child = spawn(path, args, { detached: true, stdio: ['ignore', output, output, output] });
     closeSync(output);
-    if (service.foreground && child.pid !== undefined)
-      await writeFileAtomic(service.pidFile, `${child.pid}\n`);
     const command = commandOf(service);
     const isSeen = () => heirsOf(service).length > 0 || runningSince(command, since).length > 0;
+    // Before anything is waited for: it may end meanwhile.
     const failure = failureOf(child, isSeen, clock);
+    if (service.foreground && child.pid !== undefined)
+      await writeFileAtomic(service.pidFile, `${child.pid}\n`);
     await until(() => find(service) !== null || failure() !== null, service.timeout);
     const daemon = find(service);
     if (daemon === null) {
@@ -245,6 +246,6 @@ function failureOf(child: ChildProcess, isSeen: () => boolean, clock: Clock) {
 }
 
 /** Only ever a socket: a path in a policy must not delete a file. */
-function removeSocket(path: string): void {
+export function removeSocket(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
 }

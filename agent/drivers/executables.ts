@@ -20,7 +20,7 @@ export function createExecutables(list: Readonly<Record<string, string>>): Execu
       if (path !== undefined) return [path, ...args];
       throw new EvenkeelError(
         'executable-refused',
-        `${name} is not on the list of executables of this box (executables in agent.json), or is not installed`,
+        `${name} is not on the list of executables of this box: not in its agent.json, withheld there, or not installed`,
       );
     },
   };

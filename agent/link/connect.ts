@@ -26,6 +26,8 @@ export interface ConnectionOptions {
   /** Filters to follow, asked again at each connect and at `follow`. */
   filters: () => { filter: string; qos: 0 | 1 }[];
   onUp: () => void;
+  /** The manager knows who we are and does not let us in. */
+  onRefused: () => void;
   onMessage: (topic: string, payload: Buffer) => void;
   clock: Clock;
   log: Log;
@@ -50,14 +52,17 @@ const FAREWELL_MS = 2_000;
 /** A broker that refuses a subscription may know newer roles than the node, or older ones: it is asked again. */
 const REFUSED_MS = 3_000;
 
+/** How a CONNACK says that we may not connect [MQTT-3.2.2-3]. */
+const NOT_AUTHORIZED = 5;
+
 /** What whoever looks at the copy has to know. */
 const COPY =
   'another box shows the key of this node and has its place: this disk was copied. It keeps what it has and is told nothing new. ' +
   'Stop this agent, remove its identity folder, and join this box with an invitation of its own';
 
 export function createConnection(options: ConnectionOptions): Connection {
-  const { node, address, port, credentials, incarnation, will, filters, onUp, onMessage, clock, log } =
-    options;
+  const { node, address, port, credentials, incarnation, will, filters, clock, log } = options;
+  const { onUp, onRefused, onMessage } = options;
   const followed = new Set<string>();
   let client: MqttClient | undefined;
   let session = randomUUID();
@@ -74,7 +79,9 @@ export function createConnection(options: ConnectionOptions): Connection {
   let isCopy = false;
   const failed = (err: Error) => {
     log.info({ node, err: messageOf(err) }, 'connection to the manager failed');
-    if ((err as { code?: unknown }).code !== COPIED || isCopy) return;
+    const { code } = err as { code?: unknown };
+    if (code === NOT_AUTHORIZED) onRefused();
+    if (code !== COPIED || isCopy) return;
     isCopy = true;
     log.error({ node }, COPY);
   };

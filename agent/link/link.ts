@@ -12,6 +12,7 @@ import type {
   Receipt,
   ScopeName,
 } from '../../protocol/messages.ts';
+import type { LiveOutput } from '../../protocol/queue.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import { createAlarms } from './alarms.ts';
 import { createAsks } from './asks.ts';
@@ -40,6 +41,8 @@ export interface LinkHandlers {
   ask(ask: Ask): Promise<Answer>;
   /** A new session has begun: say again all that holds. */
   hello(): void;
+  /** The manager knows who this is, and does not let it in. */
+  refused(): void;
 }
 
 export interface LinkOptions {
@@ -58,6 +61,7 @@ export interface LinkOptions {
   beat: () => { ok: boolean };
   /** Of the agent. */
   version: string;
+  release?: string | undefined;
   clock: Clock;
   log: Log;
 }
@@ -69,6 +73,8 @@ export interface Link {
   report(body: ReportBody): void;
   /** Says what a balancer has counted, now or never. */
   traffic(body: TrafficBody): void;
+  /** Says what a command says, now or never. */
+  output(piece: LiveOutput): void;
   connected(): boolean;
   counts(): ReturnType<Receiver['counts']> & { waiting: number; dropped: number };
 }
@@ -76,9 +82,9 @@ export interface Link {
 const BEAT_MS = 2_000;
 
 export function createLink(options: LinkOptions): Link {
-  const { identity, desired, handlers, beat, version, clock, log } = options;
+  const { identity, desired, handlers, beat, version, release, clock, log } = options;
   const { node, cluster, signingKey, address, ports, current: credentials } = identity;
-  const presence = createPresence({ node, version, desired });
+  const presence = createPresence({ node, version, release, desired });
   const voice = createVoice({ node, presence, isWell: () => beat().ok, connection: () => connection });
   const outbox = createOutbox({ send: voice.report, session: () => connection.session(), clock, log });
   const alarms = createAlarms(outbox.add);
@@ -127,6 +133,7 @@ export function createLink(options: LinkOptions): Link {
     will: voice.farewell,
     filters: presence.filters,
     onUp: hello,
+    onRefused: handlers.refused,
     onMessage: createHearing({ node, cluster, signingKey, listeners, log }),
     clock,
     log,
@@ -147,7 +154,7 @@ export function createLink(options: LinkOptions): Link {
       // How it stands now is known at once, and not with the next beat.
       if (body.type === 'unit') voice.beat();
     },
-    traffic: voice.traffic,
+    ...{ traffic: voice.traffic, output: voice.output },
     connected: connection.connected,
     counts: () => ({ ...receiver.counts(), ...outbox.counts() }),
   };

@@ -9,6 +9,7 @@ export interface PresenceOptions {
   node: string;
   /** Of the agent. */
   version: string;
+  release?: string | undefined;
   desired: {
     stand(scope: ScopeName): Stand | null;
     /** The node's own resource says which roles it has. */
@@ -25,7 +26,7 @@ export interface Presence {
   beat(session: string, ok: boolean): Beat;
 }
 
-export function createPresence({ node, version, desired }: PresenceOptions): Presence {
+export function createPresence({ node, version, release, desired }: PresenceOptions): Presence {
   let beats = 0;
   const roles = () => desired.get('Node', node)?.spec.roles ?? [];
   const scopes = () => scopesOf({ node, roles: roles() });
@@ -46,7 +47,8 @@ export function createPresence({ node, version, desired }: PresenceOptions): Pre
         const stand = desired.stand(scope);
         if (stand) stands[scope] = { epoch: stand.epoch, rev: stand.rev, digest: stand.digest };
       }
-      return { session, state, version, protocol: PROTOCOL, scopes: stands };
+      const own = release === undefined ? {} : { release };
+      return { session, state, version, ...own, protocol: PROTOCOL, scopes: stands };
     },
     beat: (session, ok) => {
       const stands = scopes().map((scope) => desired.stand(scope));

@@ -1,5 +1,6 @@
 /** What the node says on its own topics, each message as the table of topics wants it. */
 import type { Answer, Report, Status, Traffic } from '../../protocol/messages.ts';
+import type { LiveOutput } from '../../protocol/queue.ts';
 import { topicOf, topics } from '../../protocol/topics.ts';
 import type { Connection, Will } from './connect.ts';
 import type { Presence } from './presence.ts';
@@ -9,6 +10,7 @@ export interface Voice {
   beat(): void;
   answer(answer: Answer): void;
   traffic(traffic: TrafficBody): void;
+  output(piece: LiveOutput): void;
   /** False when there is no connection. */
   report(report: Report): boolean;
   /** What is said when the node is gone, with or without a word. */
@@ -27,7 +29,7 @@ export interface VoiceOptions {
 }
 
 export function createVoice({ node, presence, isWell, connection }: VoiceOptions): Voice {
-  const say = (name: 'status' | 'beat' | 'answer' | 'report' | 'traffic', message: unknown) => {
+  const say = (name: 'status' | 'beat' | 'answer' | 'report' | 'traffic' | 'output', message: unknown) => {
     const { qos, retained } = topics[name];
     return connection().send(topicOf[name](node), JSON.stringify(message), { qos, retain: retained });
   };
@@ -36,6 +38,7 @@ export function createVoice({ node, presence, isWell, connection }: VoiceOptions
     status: () => say('status', status(connection().session(), 'online')),
     beat: () => say('beat', presence.beat(connection().session(), isWell())),
     traffic: (traffic) => say('traffic', { ...traffic, session: connection().session() }),
+    output: (piece) => say('output', piece),
     answer: (answer) => say('answer', answer),
     report: (report) => say('report', report),
     farewell: (session) => ({

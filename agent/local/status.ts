@@ -24,7 +24,7 @@ export const localStatus = ({ identity, version, ...parts }: Parts): LocalStatus
   version,
   certificateExpires: identity.expires().toISOString(),
   roles: [...parts.roles()],
-  hold: parts.hold(),
+  ...{ left: null, hold: parts.hold() },
   units: parts.units(),
   checks: parts.checks(),
   services: parts.services(),

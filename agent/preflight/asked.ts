@@ -8,6 +8,8 @@ export interface Asked {
   /** At which other boxes are to reach it. */
   address: string;
   paths: { state: string; run: string; log: string };
+  /** What is to start and stop the daemons. */
+  service: 'direct' | 'systemd';
   /** Undefined while the manager has not said. */
   needs: Needs | undefined;
   /** Whether the box is a node already: then what it needs should be there by now. */

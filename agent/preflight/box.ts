@@ -1,9 +1,11 @@
 /** The box as preflight sees it: a few reads, and nothing that changes it. Tests record a box and play it back. */
 import { execFile } from 'node:child_process';
 import { lstat, readdir, readFile, readlink, statfs } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { hostname, networkInterfaces, release } from 'node:os';
 import { dirname } from 'node:path';
+import { systemClock } from '../../common/clock.ts';
+import { createReach, type Reach } from '../../common/reach.ts';
 import { messageOf } from '../../protocol/errors.ts';
 
 export interface Ran {
@@ -40,8 +42,7 @@ export interface Box {
   addresses(): Address[];
   /** Null when it is not installed. */
   run(command: readonly [string, ...string[]]): Promise<Ran | null>;
-  /** Null when somebody answers; else why nobody does. */
-  connect(address: string, port: number): Promise<string | null>;
+  connect: Reach;
   /** Opens a port for a moment; its undo, or why it cannot be opened. */
   listen(address: string, port: number): Promise<(() => Promise<void>) | string>;
   /** The processes that hold sockets, by inode: `nginx (pid 12)`. */
@@ -67,7 +68,7 @@ export const createBox = (): Box => ({
       list.map(({ address, cidr }) => ({ device, address, prefix: Number(cidr?.split('/')[1] ?? 0) })),
     ),
   run,
-  connect: reach,
+  connect: createReach(systemClock, CONNECT_MS),
   listen,
   holders,
 });
@@ -105,18 +106,6 @@ const run = ([command, ...args]: readonly [string, ...string[]]): Promise<Ran | 
       const status = err === null ? 0 : typeof err.code === 'number' ? err.code : null;
       resolve({ status, output: `${stdout}${stderr}` });
     });
-  });
-
-const reach = (address: string, port: number): Promise<string | null> =>
-  new Promise((resolve) => {
-    const socket = connect({ host: address, port });
-    const end = (why: string | null) => {
-      socket.destroy();
-      resolve(why);
-    };
-    socket.setTimeout(CONNECT_MS, () => end(`nothing within ${CONNECT_MS / 1000} s`));
-    socket.once('connect', () => end(null));
-    socket.on('error', (err) => end((err as NodeJS.ErrnoException).code ?? messageOf(err)));
   });
 
 const listen = (host: string, port: number): Promise<(() => Promise<void>) | string> =>

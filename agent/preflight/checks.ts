@@ -10,9 +10,10 @@ import { os } from './checks/os.ts';
 import { packages } from './checks/packages.ts';
 import { portsTaken } from './checks/ports-taken.ts';
 import { quota } from './checks/quota.ts';
+import { systemd } from './checks/systemd.ts';
 import { vipOnLo } from './checks/vip-on-lo.ts';
 
-const checks = [os, addresses, disk, kernelModules, nfs, homeLayout, quota, packages, vipOnLo];
+const checks = [os, addresses, disk, kernelModules, nfs, homeLayout, quota, packages, systemd, vipOnLo];
 
 /** @param health the port of the health listener, as far as it is known */
 export async function lookedAt(asked: Asked, health?: number): Promise<Finding[]> {

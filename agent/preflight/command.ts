@@ -1,6 +1,6 @@
 /** `evenkeel-agent preflight`: a checklist for people, JSON for programs, or the missing packages for a shell. */
 import { hostname } from 'node:os';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Colour, checklist, tally } from '../../common/findings.ts';
 import type { Facts, JoinString } from '../../protocol/messages.ts';
 import { createBox } from './box.ts';
@@ -13,6 +13,7 @@ interface Options {
   state: string;
   run: string;
   log: string;
+  service: 'direct' | 'systemd';
   json: boolean;
   missingPackages: boolean;
 }
@@ -33,17 +34,22 @@ export function addPreflight(program: Command, { parse, factsOf }: CommandOption
     .option('--state <folder>', 'where the agent would keep its state', '/var/lib/evenkeel')
     .option('--run <folder>', 'sockets and pid files', '/run/evenkeel')
     .option('--log <folder>', 'logs of the daemons', '/var/log/evenkeel')
+    .addOption(
+      new Option('--service <driver>', 'what is to start and stop the daemons')
+        .choices(['direct', 'systemd'])
+        .default('direct'),
+    )
     .option('--json', 'for programs', false)
     .option(
       '--missing-packages',
       'only the packages that the roles need and the box lacks, one a line',
       false,
     )
-    .action(async (string: string, { address, name, state, run, log, ...shown }: Options) => {
+    .action(async (string: string, { address, name, state, run, log, service, ...shown }: Options) => {
       const box = createBox();
       const look = await lookOf(box);
       const facts = await factsOf({ address, paths: { state, run, log }, box: look });
-      const result = await preflight({ box, invitation: parse(string), name, facts, look });
+      const result = await preflight({ box, invitation: parse(string), name, facts, look, service });
       process.stdout.write(shownAs(result, shown, colourFor(process.stdout)));
       const isAnswered = shown.missingPackages ? result.judged : result.ok;
       if (!isAnswered) process.exitCode = 1;

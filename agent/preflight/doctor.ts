@@ -10,13 +10,14 @@ import { lookOf } from './look.ts';
 export interface DoctorOptions {
   address: string;
   paths: { state: string; run: string; log: string };
+  service: 'direct' | 'systemd';
   manager: { address: string; ports: { api: number; machines: number; broker: number } };
   box?: Box;
 }
 
 export type Doctor = (needs: Needs | undefined) => Promise<Required<Pick<Answer, 'checks' | 'box'>>>;
 
-export function createDoctor({ address, paths, manager, box = createBox() }: DoctorOptions): Doctor {
+export function createDoctor({ address, paths, service, manager, box = createBox() }: DoctorOptions): Doctor {
   const { api, machines, broker } = manager.ports;
   const doors = [
     { port: api, what: 'joining' },
@@ -27,7 +28,7 @@ export function createDoctor({ address, paths, manager, box = createBox() }: Doc
     const look = await lookOf(box);
     const [out, seen] = await Promise.all([
       portsOut(box, manager.address, doors),
-      lookedAt({ box, look, needs, address, paths, member: true }),
+      lookedAt({ box, look, needs, address, paths, service, member: true }),
     ]);
     // Looking takes time, and the clock is judged when the answer arrives.
     return { checks: merged([out, ...seen]), box: { ...look, clock: Math.round(box.now()) } };

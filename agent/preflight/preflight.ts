@@ -22,6 +22,8 @@ export interface PreflightOptions {
   name: string;
   facts: Facts;
   look: BoxLook;
+  /** What is to start and stop the daemons. */
+  service: 'direct' | 'systemd';
 }
 
 export interface Preflight {
@@ -37,11 +39,12 @@ const isVerdict = Compile(Verdict);
 const TIMEOUT_MS = 15_000;
 
 export async function preflight(options: PreflightOptions): Promise<Preflight> {
-  const { box, invitation, facts, look } = options;
+  const { box, invitation, facts, look, service } = options;
   const ca = parseCertificate(Buffer.from(invitation.ca, 'base64')).toString();
   const { verdict, refusal } = await askedOf(options, ca);
   const needs = verdict?.needs;
-  const asked: Asked = { box, look, needs, member: false, address: facts.address, paths: facts.paths };
+  const { address, paths } = facts;
+  const asked: Asked = { box, look, needs, service, member: false, address, paths };
   const checks = merged([
     ...(verdict?.checks ?? []),
     ...refusal,

@@ -1,4 +1,5 @@
 /** The disk check: the file system of a path has room left, in bytes and in inodes. */
+import { sizeText } from '../../common/units.ts';
 import { type CheckResult, failed, passed } from './result.ts';
 import { createLook } from './statfs.ts';
 
@@ -29,9 +30,9 @@ export function createDiskCheck(
     const share = percent(left, total - free + left);
     // Some file systems make inodes as they need them, and say that they have none.
     const inodeShare = inodes === 0 ? 100 : percent(inodesLeft, inodes);
-    const found = `${path} has ${bytes} bytes (${Math.floor(share)} %) and ${Math.floor(inodeShare)} % of its inodes free`;
+    const found = `${path} has ${sizeText(bytes)} (${Math.floor(share)} %) and ${Math.floor(inodeShare)} % of its inodes free`;
     const wanted = [
-      ...(bytes < freeBytes ? [`${freeBytes} bytes`] : []),
+      ...(bytes < freeBytes ? [sizeText(freeBytes)] : []),
       ...(share < freePercent ? [`${freePercent} %`] : []),
       ...(inodeShare < freeInodesPercent ? [`${freeInodesPercent} % of the inodes`] : []),
     ];

@@ -2,15 +2,20 @@
 import { readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { statOf } from './disk.ts';
-import type { Trees } from './trees.ts';
+import { PLAIN, type Trees } from './trees.ts';
 
 const KEPT = 3;
 /** Looked for only when so many more have come together: reading manifests costs more than keeping a few files. */
 const SLACK = 3;
 
-/** @param inUse trees that stay whatever their age */
+/**
+ * Only where a tree is active: then `current` does not lead to plain files.
+ * @param inUse trees that stay whatever their age
+ */
 export async function collect(trees: Trees, inUse: readonly (string | null)[]): Promise<void> {
   const folder = join(trees.folder, 'trees');
+  // Of a box that had left and is a node again.
+  await rm(join(trees.folder, PLAIN), { recursive: true, force: true });
   const names = await readdir(folder);
   if (names.length <= KEPT + SLACK) return;
   const dated = names.map((name) => ({ name, at: ageOf(join(folder, name)) }));

@@ -19,6 +19,10 @@ const UnitRecord = Strict({
   wanted: Digest,
   /** How the service is defined that runs, so that it can be ended when its policy says otherwise or is gone. */
   running: Type.Union([Type.Unsafe<ResolvedService>(Type.Object({ pidFile: Type.String() })), Type.Null()]),
+  /** The folders that it needs, some of which a reboot takes away. */
+  folders: Type.Optional(
+    Type.Array(Strict({ path: Type.String(), mode: Type.Integer(), owner: Type.Optional(Type.String()) })),
+  ),
   /** Trees that the daemon's checker has passed, the newest last: they are not checked again. */
   proven: Type.Array(Sha256),
   /** Trees that were refused, the newest last: they are not tried again until an operator asks for it. */

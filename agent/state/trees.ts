@@ -46,6 +46,9 @@ export interface Trees {
   links(manifest: Manifest): Link[];
 }
 
+/** Where the plain files of a unit lie on a box that has left; `current` leads there, so that its daemon finds them by the names it knows. */
+export const PLAIN = 'plain';
+
 /** The file of a tree that says what the tree is made of. */
 export const MANIFEST = 'manifest';
 

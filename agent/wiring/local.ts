@@ -8,17 +8,21 @@ import type { ReportBody } from '../link/outbox.ts';
 import { type LocalHolding, openLocalHold } from '../local/hold.ts';
 import { openLocalDoor } from '../local/server.ts';
 import { localStatus, type Parts } from '../local/status.ts';
+import { createBox } from '../preflight/box.ts';
 import type { Desired } from '../state/desired.ts';
 import type { Checks } from './checks.ts';
+import type { Departure } from './departure.ts';
+import { localPackages, localSites } from './lists.ts';
 
 export interface LocalOptions {
   identity: Parts['identity'];
   version: string;
   paths: { state: string; run: string };
-  desired: Pick<Desired, 'get'>;
+  desired: Pick<Desired, 'get' | 'list' | 'unit'>;
   units: Pick<Units, 'state' | 'services' | 'plan' | 'restart' | 'reconcileAll'>;
   checks: Pick<Checks, 'current'>;
   connected: () => boolean;
+  departure: Pick<Departure, 'preview' | 'leave'>;
   report: (body: ReportBody) => void;
   clock: Clock;
   log: Log;
@@ -60,6 +64,11 @@ export function createLocal(options: () => LocalOptions): Local {
         socket: join(paths.run, LOCAL_SOCKET),
         handlers: {
           status: () => localStatus(partsOf(options(), hold)),
+          sites: () => ({ sites: localSites(options().desired, units.state()) }),
+          packages: async () => {
+            const { desired, identity } = options();
+            return { packages: await localPackages(desired, identity.node, createBox()) };
+          },
           plan: async () => ({ units: await units.plan() }),
           restart: async ({ unit }) => {
             await units.restart(unit);
@@ -67,6 +76,8 @@ export function createLocal(options: () => LocalOptions): Local {
           },
           hold: async ({ reason }) => ({ hold: await opened.set(reason) }),
           release: async () => ({ released: await opened.release() }),
+          leaving: () => options().departure.preview(units.state().map(({ unit }) => unit)),
+          leave: async ({ alone }) => ({ left: await options().departure.leave(alone) }),
         },
         log,
       });

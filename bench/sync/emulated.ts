@@ -9,7 +9,7 @@ import { type Clock, moment } from '../../common/clock.ts';
 import { decideHead, type Stand } from '../../common/delta.ts';
 import { createScopeSum } from '../../common/digest.ts';
 import type { Log } from '../../common/log.ts';
-import type { Change, Head, ScopeName } from '../../protocol/messages.ts';
+import type { Ask, Change, Head, ScopeName } from '../../protocol/messages.ts';
 import { keyOf, type ResourceOf } from '../../protocol/resource.ts';
 import { topicOf } from '../../protocol/topics.ts';
 import { sharedNow } from '../worker.ts';
@@ -26,6 +26,8 @@ export interface EmulatedOptions {
   stands: ReadonlyMap<ScopeName, Stand>;
   /** What resources had as digests before a revision; shared by all, since all follow the same scopes. */
   digestBefore: (key: string, rev: number) => string | undefined;
+  /** Hears of asks; then messages are judged as they come. */
+  onAsk?: (ask: Ask) => void;
   clock: Clock;
   log: Log;
 }
@@ -54,9 +56,10 @@ export interface Emulated {
 }
 
 const BEAT_MS = 2_000;
+const nothing = () => undefined;
 
 export function createEmulated(options: EmulatedOptions): Emulated {
-  const { node, cluster, signingKey, clock, log } = options;
+  const { node, cluster, signingKey, onAsk, clock, log } = options;
   const stands = new Map(options.stands);
   const arrivals = new Map<ScopeName, Arrival>();
   const seen = new Set<ScopeName>();
@@ -100,8 +103,7 @@ export function createEmulated(options: EmulatedOptions): Emulated {
     }
     return sum.hex();
   };
-  const nothing = () => undefined;
-  const listeners = { head: onHead, pool: nothing, lease: nothing, ask: nothing, receipt: nothing };
+  const listeners = { head: onHead, pool: nothing, lease: nothing, ask: onAsk ?? nothing, receipt: nothing };
   const hear = createHearing({ node: node.name, cluster, signingKey, listeners, log });
   const say = (topic: string, message: unknown, qos: 0 | 1, retain = false) =>
     connection.send(topic, JSON.stringify(message), { qos, retain });
@@ -123,11 +125,23 @@ export function createEmulated(options: EmulatedOptions): Emulated {
     credentials: () => credentials,
     will: farewell,
     filters: presence.filters,
-    onUp: hello,
-    onMessage: (topic, payload) => inbox.push({ topic, payload, at: sharedNow() }),
+    ...{ onUp: hello, onRefused: () => undefined },
+    onMessage: (topic, payload) => {
+      inbox.push({ topic, payload, at: sharedNow() });
+      if (onAsk) work();
+    },
     clock,
     log,
   });
+  const work = () => {
+    for (const { topic, payload, at } of inbox.splice(0)) {
+      const begun = sharedNow();
+      judging = { rev: 0, at, work: begun, bytes: packetBytes(topic, payload) };
+      hear(topic, payload);
+      if (consistent === undefined && seen.size >= presence.scopes().length)
+        consistent = at + sharedNow() - begun;
+    }
+  };
   let stopBeats: (() => void) | undefined;
   return {
     start: () => {
@@ -140,15 +154,7 @@ export function createEmulated(options: EmulatedOptions): Emulated {
     },
     connected: connection.connected,
     waiting: () => inbox.length,
-    work: () => {
-      for (const { topic, payload, at } of inbox.splice(0)) {
-        const begun = sharedNow();
-        judging = { rev: 0, at, work: begun, bytes: packetBytes(topic, payload) };
-        hear(topic, payload);
-        if (consistent === undefined && seen.size >= presence.scopes().length)
-          consistent = at + sharedNow() - begun;
-      }
-    },
+    work,
     arrival: (scope) => arrivals.get(scope),
     consistentAt: () => consistent,
     report: (body) => {

@@ -118,7 +118,7 @@ export async function sendDocuments(
   }
 }
 
-const exitNameOf = (err: unknown): ExitName => {
+export const exitNameOf = (err: unknown): ExitName => {
   const code = exitCodeOf(err);
   return (Object.keys(exits) as ExitName[]).find((name) => exits[name].code === code) ?? 'internal';
 };

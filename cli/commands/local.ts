@@ -1,8 +1,8 @@
 /** `evenkeel local`: this box as its root sees it, and the few things that he may do on it. The cluster is the manager's. */
 import type { Command } from 'commander';
-import type { LocalStatus } from '../../protocol/local.ts';
+import type { Left, LocalStatus } from '../../protocol/local.ts';
 import { UsageError } from '../failure.ts';
-import { askLocal } from '../local-client.ts';
+import { askLocal, RUN_FOLDER } from '../local-client.ts';
 import type { Tone } from '../paint.ts';
 import { withProgress } from '../progress.ts';
 import { type Session, sessionOf } from '../session.ts';
@@ -20,14 +20,23 @@ const runOf = (command: Command): string => command.optsWithGlobals<LocalOptions
 export function addLocal(program: Command): void {
   const local = program
     .command('local')
-    .description('this box by itself, for its root: status, plan, services, restart, hold, release')
-    .option('--run <folder>', 'the run folder of the agent', '/run/evenkeel')
+    .description(
+      'this box by itself, for its root: status, sites, packages, services, plan, restart, hold, release',
+    )
+    .option('--run <folder>', 'the run folder of the agent', RUN_FOLDER)
     .argument('[words...]')
     .allowUnknownOption()
     .action(async (words: string[], _: object, command: Command) => {
       if (words.length === 0) return status(command);
+      const [word = ''] = words;
+      if (!program.commands.some((one) => one.name() === word))
+        throw new UsageError(
+          `there is no \`local ${word}\``,
+          'evenkeel local --help lists what a box may do by itself',
+        );
       throw await elsewhere(words, runOf(command));
     });
+  local.configureHelp({ showGlobalOptions: true });
   local
     .command('status')
     .description('who this box is, whether the manager is reached, and how all of it is')
@@ -36,6 +45,14 @@ export function addLocal(program: Command): void {
     .command('services')
     .description('the daemons that the agent has started')
     .action((_: object, command: Command) => services(command));
+  local
+    .command('sites')
+    .description('the sites of this box, and which are not served as they are declared')
+    .action((_: object, command: Command) => sites(command));
+  local
+    .command('packages')
+    .description('the packages that the roles of this box need, and which are installed')
+    .action((_: object, command: Command) => packages(command));
   local
     .command('plan')
     .description('what would change on this box now; touches nothing')
@@ -114,6 +131,47 @@ async function services(command: Command): Promise<void> {
   );
 }
 
+const SERVES = {
+  'as-declared': { text: 'as declared', tone: 'good' },
+  'last-good': { text: 'as it was', tone: 'warn' },
+  nothing: { text: 'nothing', tone: 'bad' },
+  'not-known': { text: 'not known', tone: 'warn' },
+} as const;
+
+async function sites(command: Command): Promise<void> {
+  const session = sessionOf(command);
+  const { sites: all } = await askLocal(runOf(command), 'sites');
+  session.print(all, () =>
+    all.length === 0
+      ? 'this box has no sites'
+      : session.table(
+          ['SITE', 'ALIASES', 'SERVES', 'REASON'],
+          all.map(({ name, aliases, serves, reason }) => [name, aliases.join(', '), SERVES[serves], reason]),
+        ),
+  );
+}
+
+const INSTALLED = new Map<boolean | null, { text: string; tone: Tone }>([
+  [true, { text: 'yes', tone: 'good' }],
+  [false, { text: 'no', tone: 'bad' }],
+  [null, { text: 'not known', tone: 'warn' }],
+]);
+
+async function packages(command: Command): Promise<void> {
+  const session = sessionOf(command);
+  const { packages: all } = await askLocal(runOf(command), 'packages');
+  session.print(all, () =>
+    all === null
+      ? 'nobody knows the packages of this distribution'
+      : all.length === 0
+        ? 'the roles of this box need no packages'
+        : session.table(
+            ['PACKAGE', 'INSTALLED'],
+            all.map(({ name, installed }) => [name, INSTALLED.get(installed) ?? '']),
+          ),
+  );
+}
+
 async function plan(command: Command): Promise<void> {
   const session = sessionOf(command);
   const run = runOf(command);
@@ -122,12 +180,31 @@ async function plan(command: Command): Promise<void> {
   session.print({ node, units }, () => planText({ node, units }, session));
 }
 
+function ownText(
+  { manager, why, since, done, goes }: Left,
+  { node, version, services: all }: LocalStatus,
+  session: Session,
+) {
+  const { paint } = session;
+  const how = why === 'removed' ? 'was removed from' : 'has left';
+  return [
+    `a box of its own: ${paint('bold', node)} ${how} the cluster of ${manager.address}, ${clockTime(since)}`,
+    ...(done ? [] : [paint('warn', `still gives back: ${goes.join(', ')}`)]),
+    `agent        ${version}; it starts what dies, and changes no file`,
+    ...all.map(({ unit, service, pid }) =>
+      pid === null ? paint('bad', `${unit}  ${service} does not run`) : `${unit}  ${service}, pid ${pid}`,
+    ),
+    'to join a cluster again: the pasted line of evenkeel node invite',
+  ].join('\n');
+}
+
 const toneOf = (result: string): Tone =>
   ['unchanged', 'changed', 'corrected'].includes(result) ? 'good' : result === 'failed' ? 'bad' : 'warn';
 
 function statusText(answer: LocalStatus, session: Session): string {
-  const { node, manager, roles, version, certificateExpires, hold, units, checks } = answer;
+  const { node, manager, roles, version, certificateExpires, left, hold, units, checks } = answer;
   const { paint } = session;
+  if (left) return ownText(left, answer, session);
   const reached = manager.connected
     ? paint('good', 'connected')
     : paint('bad', 'not reached; this box goes on with what it has');
@@ -135,7 +212,7 @@ function statusText(answer: LocalStatus, session: Session): string {
   return [
     `node         ${paint('bold', node)}  (${roles.join(', ') || 'no roles'})`,
     `manager      ${manager.address}:${manager.port}  ${reached}`,
-    `agent        ${version}; its certificate ends ${relative(certificateExpires)}`,
+    `agent        ${version}${certificateExpires === null ? '' : `; its certificate ends ${relative(certificateExpires)}`}`,
     ...(hold ? [paint('warn', `on hold      since ${clockTime(hold.since)}: ${hold.reason}`)] : []),
     '',
     units.length === 0

@@ -5,6 +5,7 @@ import type { BodyOf } from '../../protocol/endpoints.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { InviteView, WaitingView } from '../../protocol/joining.ts';
 import { Ended, UsageError } from '../failure.ts';
+import { everyOne } from '../list.ts';
 import { pastedLine } from '../pasted-line.ts';
 import { type Session, sessionOf } from '../session.ts';
 import type { Cell } from '../table.ts';
@@ -54,6 +55,7 @@ async function invite(
     ...(from === undefined ? {} : { from }),
   };
   const answer = await session.client.call('invite', { body });
+  for (const line of await unknownRoles(role, session)) session.warn(line);
   const named = name === undefined ? '' : ` --name ${name}`;
   session.print(answer, () =>
     [
@@ -65,6 +67,17 @@ async function invite(
       `  ${readable(answer.fingerprint)}`,
     ].join('\n'),
   );
+}
+
+/** A role that no policy is for makes a node that serves nothing: allowed, for the policy may come later, and said. */
+async function unknownRoles(roles: readonly string[], { client }: Session): Promise<string[]> {
+  if (roles.length === 0) return [];
+  const known = new Set((await everyOne(client, 'Policy')).map(({ spec }) => spec.role));
+  return roles
+    .filter((role) => !known.has(role))
+    .map(
+      (role) => `no policy is for the role ${role}; there are policies for ${[...known].sort().join(', ')}`,
+    );
 }
 
 function addInvites(node: Command): void {

@@ -1,4 +1,5 @@
 /** What pools carry, for people: the members now, and how it was. Pure. */
+import { sizeText } from '../../common/units.ts';
 import type { HistoryView, PoolView, TrafficView } from '../../protocol/views.ts';
 import type { Cell } from '../table.ts';
 import { clockTime } from '../time.ts';
@@ -46,8 +47,8 @@ function loadOf(rows: readonly TrafficView[]): Cell[] {
   return [
     String(sum(({ active }) => active)),
     perSecond(sum(({ rates }) => rates.connections)),
-    size(sum(({ rates }) => rates.bytesIn)),
-    size(sum(({ rates }) => rates.bytesOut)),
+    sizeText(sum(({ rates }) => rates.bytesIn)),
+    sizeText(sum(({ rates }) => rates.bytesOut)),
   ];
 }
 
@@ -69,8 +70,8 @@ export function historyTable({ series }: HistoryView): Table {
       return [
         clockTime(part[0]?.at ?? ''),
         perSecond(mean(({ rates }) => rates.connections)),
-        size(mean(({ rates }) => rates.bytesIn)),
-        size(mean(({ rates }) => rates.bytesOut)),
+        sizeText(mean(({ rates }) => rates.bytesIn)),
+        sizeText(mean(({ rates }) => rates.bytesOut)),
         mean(({ active }) => active).toFixed(1),
         String(Math.max(...part.map(({ peak }) => peak))),
       ];
@@ -79,11 +80,3 @@ export function historyTable({ series }: HistoryView): Table {
 }
 
 const perSecond = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
-export function size(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log(bytes) / Math.log(1024)));
-  const value = bytes / 1024 ** power;
-  return `${power === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${UNITS[power]}`;
-}

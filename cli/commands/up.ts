@@ -6,7 +6,7 @@ import { detach, type Relayed, tell } from '../sandbox/detach.ts';
 import { findProduct, type Layout, layoutOf } from '../sandbox/layout.ts';
 import { isAlive } from '../sandbox/processes.ts';
 import { runSandbox } from '../sandbox/run.ts';
-import { readProcesses, readUp, type Up } from '../sandbox/settings.ts';
+import { readProcesses, readSettings, readUp, type Up } from '../sandbox/settings.ts';
 import { summaryOf } from '../sandbox/standing.ts';
 
 interface UpOptions {
@@ -25,11 +25,12 @@ export function addUp(program: Command): void {
     .option('--nodes <count>', 'web nodes; chosen at the first start', nodeCount, 3)
     .option('--dir <folder>', 'where all of it lies', 'var')
     .addOption(new Option('--supervise').default(false).hideHelp())
-    .action(async (options: UpOptions) => {
+    .action(async (options: UpOptions, command: Command) => {
       // A command ends with its reader or at Ctrl-C; a cluster ends in order, and not with its audience.
       process.removeAllListeners('SIGINT');
       process.stdout.removeAllListeners('error').on('error', () => undefined);
-      process.exitCode = await up(options);
+      const isSaid = command.getOptionValueSource('nodes') === 'cli';
+      process.exitCode = await up({ ...options, isSaid });
     });
 }
 
@@ -47,9 +48,10 @@ const print = (line: string) => process.stdout.write(`${line}\n`);
 
 type Hear = (message: Relayed) => void;
 
-async function up(options: UpOptions): Promise<number> {
+async function up(options: UpOptions & { isSaid: boolean }): Promise<number> {
   const layout = layoutOf(options.dir);
   if (options.supervise) return supervise(layout, options, relayed);
+  sayHowManyItHas(layout, options);
   if (isUp(layout)) return sayItIsUp(layout);
   print(`bringing up a sandbox in ${layout.dir}`);
   const code = options.detach
@@ -118,4 +120,16 @@ function sayItIsUp(layout: Layout): number {
   print(`already up in ${layout.dir} (supervisor ${up.supervisor})`);
   for (const line of summaryOf(up, layout)) print(line);
   return 0;
+}
+
+/** A cluster keeps the nodes that it was made with. */
+function sayHowManyItHas(
+  layout: Layout,
+  { nodes, isSaid }: Pick<UpOptions, 'nodes'> & { isSaid: boolean },
+): void {
+  const made = readSettings(layout)?.nodes;
+  if (!isSaid || made === undefined || made === nodes) return;
+  print(
+    `--nodes ${nodes} does not count: this sandbox was made with ${made}; npm run down -- --purge, then up again`,
+  );
 }

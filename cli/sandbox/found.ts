@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFileAtomic } from '../../common/files.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Control } from './control.ts';
 import type { Layout, Product } from './layout.ts';
@@ -39,6 +40,15 @@ function secretsIn(output: string): { token: string; ca: string } {
 const hasJoined = (layout: Layout, member: Member): boolean =>
   existsSync(join(layout.node(member.name).state, 'identity', 'cert.pem'));
 
+/**
+ * What actions would do to the machine itself, and not to a box of the sandbox: a reboot, packages, services. Who wants it
+ * changes agent.json.
+ */
+const OF_THE_MACHINE =
+  'apt-get dnf doveadm logrotate mariadb-admin mysqladmin postqueue rndc systemctl unattended-upgrade'.split(
+    ' ',
+  );
+
 /** Lets a member join, once. A join that a crash cut short is done again with the same key: it is the same box. */
 export async function joinMember(
   member: Member,
@@ -47,6 +57,10 @@ export async function joinMember(
   if (hasJoined(layout, member)) return;
   const { state, run, log } = layout.node(member.name);
   for (const folder of [state, run, log]) await mkdir(folder, { recursive: true });
+  // The agent keeps what stands there when it joins.
+  const settings = join(state, 'agent.json');
+  if (!existsSync(settings))
+    await writeFileAtomic(settings, `${JSON.stringify({ withheld: OF_THE_MACHINE })}\n`, { mode: 0o600 });
   const { roles, name, parameters } = member;
   const invitation = await control.invite({ roles, name, parameters });
   await runBundle(product.bundle('agent'), joinArguments(member, invitation, layout));

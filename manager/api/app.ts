@@ -19,9 +19,12 @@ import { joiningRoutes } from './routes/joining.ts';
 import { journalRoutes } from './routes/journal.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { publicRoutes } from './routes/public.ts';
+import { queueRoutes } from './routes/queue.ts';
 import { releaseRoutes } from './routes/release.ts';
 import { resourceRoutes } from './routes/resources.ts';
+import { scheduleRoutes } from './routes/schedules.ts';
 import { storageRoutes } from './routes/storage.ts';
+import { createStreams } from './stream.ts';
 
 export interface ApiOptions extends Given {
   listen: { address: string; port: number };
@@ -92,7 +95,7 @@ async function build(options: ApiOptions): Promise<FastifyInstance> {
     genReqId: () => randomUUID(),
     forceCloseConnections: true,
   }) as unknown as FastifyInstance;
-  const events = eventRoutes(options);
+  const streams = createStreams(options);
   const changes = createChanges(store, options.clock);
   answerProblems(app);
   readBodies(app);
@@ -102,7 +105,7 @@ async function build(options: ApiOptions): Promise<FastifyInstance> {
     const { endpoint = 'none' } = request.routeOptions.config;
     metrics.answered({ endpoint, status: statusCode, seconds: elapsedTime / 1000 });
   });
-  app.addHook('preClose', async () => events.closeAll());
+  app.addHook('preClose', async () => streams.closeAll());
   mount(app, {
     ...applyRoutes(store, changes),
     ...resourceRoutes(store, changes),
@@ -115,7 +118,9 @@ async function build(options: ApiOptions): Promise<FastifyInstance> {
     ...publicRoutes(options),
     ...doctorRoutes(options),
     ...releaseRoutes(options),
-    events: events.events,
+    ...queueRoutes(options, streams),
+    ...scheduleRoutes(options),
+    ...eventRoutes(options, streams),
   });
   await app.ready();
   return app;

@@ -8,6 +8,7 @@ import type { ExternalView, PoolMembers } from '../../protocol/external.ts';
 import type { InviteView, WaitingView } from '../../protocol/joining.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
 import type { Examined } from '../../protocol/preflight.ts';
+import type { QueueView, RunLine } from '../../protocol/queue-api.ts';
 import type { StorageView } from '../../protocol/storage.ts';
 import type {
   AccessRole,
@@ -24,6 +25,12 @@ export type ApiStore = Pick<
   Store,
   'write' | 'judge' | 'get' | 'list' | 'total' | 'each' | 'view' | 'journal' | 'verify' | 'meta' | 'tokens'
 >;
+
+/** One who watches a run. */
+export interface RunReader {
+  lines(lines: readonly RunLine[]): Promise<void>;
+  failed(error: EvenkeelError): void;
+}
 
 /** The event stream, as manager/events.ts keeps it. */
 export interface ApiEvents {
@@ -60,12 +67,35 @@ export interface Given {
     begin(move: BodyOf<'storageMove'> & { name: string; actor: string }): Promise<{ warnings: string[] }>;
     cancel(move: { name: string; actor: string }): Promise<void>;
   };
+  runs: {
+    start(body: BodyOf<'runStart'>, caller: Caller): Promise<AnswerOf<'runStart'>>;
+    again(id: string, caller: Caller): Promise<AnswerOf<'runAgain'>>;
+    cancelRun(id: string, reason: string, caller: Caller): Promise<AnswerOf<'runCancel'>>;
+    undo(id: string, again: boolean, caller: Caller): Promise<AnswerOf<'runUndo'>>;
+    list(page: QueryOf<'runs'>): Promise<AnswerOf<'runs'>>;
+    one(id: string): Promise<AnswerOf<'run'>>;
+    follow(id: string): Promise<(reader: RunReader) => () => void>;
+    tries(id: string, node: string): Promise<AnswerOf<'tries'>>;
+    queues(): QueueView[];
+    history(node: string, page: QueryOf<'queue'>): Promise<AnswerOf<'queue'>>;
+    retry(node: string, given: Record<string, unknown>, caller: Caller): Promise<QueueView>;
+    skip(node: string, word: BodyOf<'queueSkip'>, caller: Caller): Promise<QueueView>;
+    cancel(node: string, word: BodyOf<'queueCancel'>, caller: Caller): Promise<QueueView>;
+    pause(node: string, reason: string, caller: Caller): Promise<QueueView>;
+    resume(node: string, caller: Caller): Promise<QueueView>;
+    diagnose(node: string): Promise<AnswerOf<'queueDiagnose'>>;
+  };
+  schedules: {
+    list(): Promise<AnswerOf<'schedules'>['items']>;
+    one(name: string, page: QueryOf<'schedule'>): Promise<AnswerOf<'schedule'>>;
+    run(name: string, caller: Caller): Promise<AnswerOf<'scheduleRun'>>;
+  };
   history: {
     live(): TrafficView[];
     of(service: string, asked: QueryOf<'history'>): Promise<HistoryView>;
   };
   /** Asks the node itself. @throws EvenkeelError node-unreachable, busy */
-  ask: (node: string, what: Ask['what']) => Promise<Answer>;
+  ask: (node: string, what: Ask['what'], more?: Pick<Ask, 'release'>) => Promise<Answer>;
   doctor: {
     /** @throws EvenkeelError not-found */
     node(name: string): Promise<Examined>;
@@ -90,6 +120,7 @@ export interface Given {
     resume(options: { actor: string; allowShrink: boolean }): Promise<ManagerState>;
   };
   release: {
+    agent(): { id: string; sum: string } | undefined;
     /** @throws EvenkeelError not-found */
     script(): string;
     /** @throws EvenkeelError not-found, busy */

@@ -4,6 +4,7 @@ import { within } from '../../common/deadline.ts';
 import type { Log } from '../../common/log.ts';
 import { messageOf } from '../../protocol/errors.ts';
 import type { Answer, Beat, Receipt, Report, Status, Traffic } from '../../protocol/messages.ts';
+import type { LiveOutput } from '../../protocol/queue.ts';
 import type { Accepted } from './authorize.ts';
 
 export interface Handlers {
@@ -13,6 +14,8 @@ export interface Handlers {
   report(node: string, message: Report): Promise<void>;
   answer(node: string, message: Answer): void;
   traffic(node: string, message: Traffic): void;
+  /** What a command says while it runs; each node says a few pieces a second at most. */
+  output(node: string, message: LiveOutput): void;
   /** The node's connection is gone, whatever the reason. */
   gone(node: string): void;
 }
@@ -80,6 +83,7 @@ export function createInbound({
       if (name === 'status') handlers.status(node, message as Status);
       if (name === 'beat') handlers.beat(node, message as Beat);
       if (name === 'traffic') handlers.traffic(node, message as Traffic);
+      if (name === 'output') handlers.output(node, message as LiveOutput);
       if (name === 'answer') handlers.answer(node, message as Answer);
     } catch (err) {
       log.error({ node, topic: name, err: messageOf(err) }, 'message was not taken');

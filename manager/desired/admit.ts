@@ -1,6 +1,7 @@
 /** Admit: everything that is wrong with a request, judged on what the store would hold afterwards. All at once. Pure. */
 import type { Proposal } from '../../common/rules.ts';
 import type { Problem } from '../../protocol/errors.ts';
+import { actionProblems } from './actions.ts';
 import { addressProblems } from './addresses.ts';
 import { balancerProblems } from './balancer.ts';
 import { claimProblems } from './claims.ts';
@@ -12,6 +13,7 @@ import { parameterProblems } from './parameters.ts';
 import { problemAt, type Touched, touchedBy } from './place.ts';
 import { probeProblems } from './probes.ts';
 import { referenceProblems } from './references.ts';
+import { scheduleProblems } from './schedules.ts';
 import { storageProblems } from './storages.ts';
 import { textProblems } from './texts.ts';
 
@@ -20,6 +22,7 @@ export function admit(proposal: Proposal): Problem[] {
   const touched = touchedBy(proposal.edits);
   const problems = [
     ...clusterProblems(touched),
+    ...everyNodeProblems(touched),
     ...domainProblems(proposal, touched),
     ...addressProblems(proposal, touched),
     ...networkProblems(proposal, touched),
@@ -31,6 +34,8 @@ export function admit(proposal: Proposal): Problem[] {
     ...probeProblems(touched),
     ...referenceProblems(proposal, touched),
     ...textProblems(proposal, touched),
+    ...actionProblems(touched),
+    ...scheduleProblems(proposal, touched),
   ];
   if (problems.length > 0) return problems;
   const unfit = parameterProblems(proposal, touched);
@@ -45,4 +50,18 @@ const clusterProblems = (touched: Touched): Problem[] =>
       message: 'the Cluster holds for all nodes and cannot be deleted',
       fix: 'change it instead',
     }),
+  );
+
+/** Who says `all` means every node: a run on the one that has this name would be done on all. */
+const everyNodeProblems = (touched: Touched): Problem[] =>
+  touched.puts('Node').flatMap(({ edit, resource: { name, spec } }) =>
+    [['name', name] as const, ...spec.roles.map((role, at) => [`spec/roles/${at}`, role] as const)]
+      .filter(([, word]) => word === 'all')
+      .map(([field, value]) =>
+        problemAt(edit, field, {
+          ...{ code: 'invalid-document', value },
+          message: 'all stands for every node, wherever nodes are selected',
+          fix: 'use another word',
+        }),
+      ),
   );

@@ -9,7 +9,7 @@ import { interestsOf } from './select.ts';
 
 const MOST_REMOVED = 5;
 const LARGEST_PART = 1 / 5;
-const FORCE = 'if this is what you want, repeat it with force';
+const FORCE = 'if this is what you want, repeat it with --force (by API ?force=true)';
 
 const tooMany = (removed: number, had: number) => removed > MOST_REMOVED && removed > had * LARGEST_PART;
 

@@ -74,7 +74,7 @@ function storageLoss({ name, spec }: Stored<'Storage'>, { was, is, losers, edits
   const said = (edit: Edit | undefined, field: string, what: string, fix: string) =>
     problemAt(edit, field, {
       ...{ code: 'storage-elsewhere', value: name, message: `${stand}; ${what}` },
-      fix: `${fix}, repeat it with force`,
+      fix: `${fix}, repeat it with --force (by API ?force=true)`,
     });
   const gone = 'it would be taken from them, and programs there would see an empty folder';
   const own = of('Storage', name);
@@ -109,7 +109,7 @@ export function directorLosses({ before, after, edits }: Proposal): Problem[] {
           value: 'external',
           message: `${nobody}: ${listed(had)} would stop at once`,
         },
-        fix: 'when the other balancer carries them already, repeat it with force',
+        fix: 'when the other balancer carries them already, repeat it with --force (by API ?force=true)',
       }),
     ];
   const own = edits.find((edit) => keyOfEdit(edit).kind === 'Node' && had.includes(keyOfEdit(edit).name));
@@ -117,7 +117,7 @@ export function directorLosses({ before, after, edits }: Proposal): Problem[] {
     problemAt(own ?? culprit(edits), own ? 'spec/roles' : 'spec/role', {
       ...{ code: 'no-director', value: BALANCER_ROLE },
       message: `${nobody}: ${listed(had)} ${had.length === 1 ? 'is the last director' : 'are the last directors'}`,
-      fix: `give another node the role ${BALANCER_ROLE} first; if they may stop, repeat it with force`,
+      fix: `give another node the role ${BALANCER_ROLE} first; if they may stop, repeat it with --force (by API ?force=true)`,
     }),
   ];
 }

@@ -20,10 +20,12 @@ interface Dangling {
 }
 
 export function referenceProblems({ before, after }: Proposal, touched: Touched): Problem[] {
-  if (!touched.any('Policy', 'Template', 'VirtualService', 'Cluster')) return [];
+  if (!touched.any('Policy', 'Template', 'VirtualService', 'Cluster', 'Action', 'Schedule')) return [];
   const dangling = [
     ...[...after.Policy.values()].flatMap((policy) => ofPolicy(policy, after)),
     ...[...after.Template.values()].flatMap((template) => ofTemplate(template, after)),
+    ...[...after.Action.values()].flatMap((action) => ofAction(action, after)),
+    ...[...after.Schedule.values()].flatMap((schedule) => ofSchedule(schedule, after)),
     ...[...after.VirtualService.values()].flatMap((service) => ofService(service, before, after)),
   ];
   return dangling.map((found) => blame(found, before, touched));
@@ -128,3 +130,18 @@ function weightsOf({ kind, name, spec }: Stored<'VirtualService'>, before: View,
       wanted: () => false,
     }));
 }
+
+const noAction = (from: Dangling['from'], field: string, value: string): Dangling => ({
+  ...{ from, field, value },
+  message: `there is no action ${value}`,
+  fix: 'apply it in the same request',
+  wanted: (kind, named) => kind === 'Action' && named === value,
+});
+
+const ofAction = ({ kind, name, spec: { undo } }: Stored<'Action'>, after: View): Dangling[] =>
+  undo === undefined || after.Action.has(undo.action)
+    ? []
+    : [noAction({ kind, name }, 'spec/undo/action', undo.action)];
+
+const ofSchedule = ({ kind, name, spec: { action } }: Stored<'Schedule'>, after: View): Dangling[] =>
+  after.Action.has(action) ? [] : [noAction({ kind, name }, 'spec/action', action)];

@@ -26,6 +26,8 @@ export function interestsOf({ Policy, Template }: Pick<View, 'Policy' | 'Templat
       .sort((a, b) => (`${a.role} ${a.only ?? ''}` < `${b.role} ${b.only ?? ''}` ? -1 : 1)),
     Template: templateRoles(policies, Template),
     Policy: null,
+    Action: null,
+    Schedule: null,
   };
 }
 
@@ -48,6 +50,8 @@ function templateRoles(policies: Stored<'Policy'>[], templates: View['Template']
  * | Template                                | the roles whose policies name it, or a template that includes it |
  * | Node                                    | its own, and the roles whose policies take nodes (of its role) |
  * | Site, VirtualService, Storage           | the roles whose policies take the kind                        |
+ * | Action                                  | its roles; without any, `cluster`                             |
+ * | Schedule                                | none: it is the manager's matter alone                        |
  */
 export function scopesOf(resource: Stored | SiteStub, interests: Interests): ScopeName[] {
   switch (resource.kind) {
@@ -57,6 +61,12 @@ export function scopesOf(resource: Stored | SiteStub, interests: Interests): Sco
       return (interests.Template[resource.name] ?? []).map(roleScope);
     case 'Node':
       return [`node/${resource.name}`, ...takersOfNode(resource.spec.roles, interests).map(roleScope)];
+    case 'Action': {
+      const { roles } = resource.spec;
+      return roles.length === 0 ? ['cluster'] : sorted(roles).map(roleScope);
+    }
+    case 'Schedule':
+      return [];
     case 'Cluster':
       return ['cluster', ...interests.Cluster.map(roleScope)];
     default:

@@ -1,4 +1,6 @@
 /** The node view: what is declared of a node and what it said, as the API shows it. */
+
+import { whatItDoes } from '../../protocol/node-states.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import type { NodeView } from '../../protocol/views.ts';
 import { behindOf, type Head, type NodeMemory, standsOf } from './memory.ts';
@@ -37,14 +39,16 @@ export function nodeView({
   const [hold, maintenance] = [spec.hold, spec.maintenance].map((word) =>
     isOver(word?.until, now) ? undefined : word,
   );
+  const state = stateOf(spec, memory, trust, now);
   return {
     name,
     roles: spec.roles,
     address: spec.address,
-    state: stateOf(spec, memory, trust, now),
+    ...{ state, does: whatItDoes[state] },
     online,
     lastSeen: memory && memory.heardAt > 0 ? new Date(memory.heardAt).toISOString() : null,
     version: memory?.status?.version ?? '',
+    release: memory?.status?.release ?? '',
     mode: spec.mode,
     converged:
       online &&

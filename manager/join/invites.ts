@@ -2,12 +2,14 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { moment } from '../../common/clock.ts';
 import { sha256 } from '../../common/digest.ts';
+import { newId } from '../../common/ids.ts';
+import type { Invite } from '../../common/invite.ts';
 import { isWithin } from '../../common/networks.ts';
 import type { AnswerOf, BodyOf } from '../../protocol/endpoints.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { InviteView } from '../../protocol/joining.ts';
 import type { JoinString } from '../../protocol/messages.ts';
-import type { Invite, JoinOptions, JoinStore } from './kept.ts';
+import type { JoinOptions, JoinStore } from './kept.ts';
 import { nodeFrom } from './node.ts';
 
 export async function invite(
@@ -17,7 +19,7 @@ export async function invite(
 ): Promise<AnswerOf<'invite'>> {
   const { store, pki, clock, address, ports, installer, emit } = options;
   await tryInvite(store, wanted);
-  const [id, secret] = [randomBytes(9).toString('base64url'), randomBytes(24).toString('base64url')];
+  const [id, secret] = [newId(), randomBytes(24).toString('base64url')];
   const expires = new Date(clock.now() + wanted.hours * 3_600_000).toISOString();
   const { hours: _, ...bound } = wanted;
   await store.invites.add({ ...bound, id, hash: sha256(secret), by, made: moment(clock), expires });

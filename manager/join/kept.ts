@@ -1,5 +1,6 @@
 /** What joining keeps and asks of others: invitations, the store, the keys, and who is told. */
 import type { Clock } from '../../common/clock.ts';
+import type { Invite } from '../../common/invite.ts';
 import type { Log } from '../../common/log.ts';
 import type { EvenkeelError } from '../../protocol/errors.ts';
 import type { Facts } from '../../protocol/messages.ts';
@@ -7,34 +8,6 @@ import type { Verdict } from '../../protocol/preflight.ts';
 import type { ResourceOf } from '../../protocol/resource.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 import type { EventLine } from '../../protocol/views.ts';
-
-/** An invitation as it is kept: the secret itself is nowhere. */
-export interface Invite {
-  id: string;
-  /** SHA-256 of the secret. */
-  hash: string;
-  by: string;
-  made: string;
-  expires: string;
-  roles: string[];
-  name?: string | undefined;
-  parameters: Record<string, unknown>;
-  from?: string | undefined;
-  approve: boolean;
-  /** The box that has it: no other key is answered. */
-  claim?: Claim | undefined;
-  revoked?: { by: string; at: string; refused: boolean } | undefined;
-}
-
-export interface Claim {
-  node: string;
-  key: string;
-  from: string;
-  at: string;
-  /** Joined, or what it waits for. */
-  state: 'joined' | 'approval' | 'identity';
-  facts: Facts;
-}
 
 interface StoredNode {
   revision: number;
@@ -58,13 +31,16 @@ export interface JoinStore {
   };
   /** What `write` would say, without writing. @throws EvenkeelError with every problem */
   judge(request: Pick<Write, 'actor' | 'edits'>): Promise<unknown>;
-  /** Writes the Node and changes the invitation, both or neither. @throws EvenkeelError what the change throws, stale-revision */
+  /** Writes or deletes the Node and changes the invitation, both or neither. @throws EvenkeelError what the change throws, stale-revision */
   write(request: Write): Promise<unknown>;
 }
 
 export interface Write {
   actor: string;
-  edits: { op: 'put'; resource: ResourceOf<'Node'>; where: string; ifMatch: number }[];
+  edits: (
+    | { op: 'put'; resource: ResourceOf<'Node'>; where: string; ifMatch: number }
+    | { op: 'delete'; kind: 'Node'; name: string; where: string }
+  )[];
   invite?: { id: string; change(now: Invite): Invite };
 }
 
@@ -102,6 +78,8 @@ export interface JoinOptions {
   emit: (happening: Omit<EventLine, 'id' | 'at'>) => void;
   /** The address from which a node that is heard now speaks; undefined while it is not heard. */
   alive: (node: string) => string | undefined;
+  /** Whether a node that is unknown now was a member once, with this key. */
+  removed: (node: string, key: string) => boolean;
   /** Ends the connection of a node whose key is not trusted any more. */
   cut: (node: string) => Promise<void>;
   preflight: {

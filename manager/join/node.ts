@@ -1,10 +1,11 @@
 /** The Node that a box becomes: what the invitation says, what the operator has declared, what the box says of itself. */
+
+import type { Invite } from '../../common/invite.ts';
 import { systemOf } from '../../common/system.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Facts } from '../../protocol/messages.ts';
 import { parseResource, type ResourceOf } from '../../protocol/resource.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
-import type { Invite } from './kept.ts';
 
 /** What an operator has declared stays; the box says where it keeps its files. @throws EvenkeelError invalid-document */
 export function nodeOf(

@@ -1,10 +1,11 @@
 /** The queue: boxes that wait for an operator, to be accepted or to be trusted with another key. It is kept in their invitations. */
 import { moment } from '../../common/clock.ts';
 import { isFingerprintOf, readable } from '../../common/fingerprint.ts';
+import type { Claim, Invite } from '../../common/invite.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { InviteView, WaitingView } from '../../protocol/joining.ts';
 import { revoke } from './invites.ts';
-import type { Claim, Invite, JoinOptions } from './kept.ts';
+import type { JoinOptions } from './kept.ts';
 import { nodeOf } from './node.ts';
 
 /** Whoever is chosen by an operator: by name, and by fingerprint where that is needed or given. */

@@ -10,6 +10,8 @@ import { watchHandshakes } from '../../common/handshakes.ts';
 import type { Log } from '../../common/log.ts';
 import { EvenkeelError, problemDocument } from '../../protocol/errors.ts';
 import { machines } from '../../protocol/machines.ts';
+import type { Envelope } from '../../protocol/messages.ts';
+import type { QueuePull } from '../../protocol/queue.ts';
 import { type Peer, scopesOf } from '../../protocol/topics.ts';
 import { type Answers, type AnswersOptions, createAnswers } from './answers.ts';
 
@@ -24,6 +26,10 @@ export interface MachinesOptions extends AnswersOptions {
   refused: (from: string) => void;
   /** A new certificate for a node that shows its valid one. */
   renew: (node: string, csr: string) => Promise<{ certificate: string; ca: string }>;
+  /** A node takes itself away. @throws EvenkeelError identity-copied */
+  leave: (node: string, run: string) => Promise<void>;
+  /** What a node tells of its commands, and asks. */
+  queue: (node: string, pull: QueuePull) => Promise<Envelope>;
   /** Whether the manager is held: then it shows nobody any state. */
   held: () => boolean;
   log: Log;
@@ -39,13 +45,18 @@ export interface Machines {
 const secure = { requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' } as const;
 const query = Compile(machines.changes.query);
 const renewal = Compile(machines.renew.body);
+const leaving = Compile(machines.leave.body);
+const pulling = Compile(machines.queue.body);
+/** Eight results with all that may be kept of what they said, in the worst of spellings. */
+const QUEUE_LIMIT = 4 * 1024 * 1024;
 const REQUEST_MS = 60_000;
 
 export function createMachines(options: MachinesOptions): Machines {
   const { listen, tls, peers, renew, log } = options;
   const answers = createAnswers(options);
+  const certificateOf = createCertificates();
   const peerOf = (request: FastifyRequest): Peer =>
-    peers.admit((request.raw.socket as TLSSocket).getPeerX509Certificate(), request.ip);
+    peers.admit(certificateOf(request.raw.socket as TLSSocket), request.ip);
   const app = Fastify({
     https: { ...secure, ...tls.current() },
     loggerInstance: log,
@@ -73,7 +84,22 @@ export function createMachines(options: MachinesOptions): Machines {
     if (zip) reply.header('content-encoding', 'gzip');
     return reply.type('application/json').send(zip ? zipped : plain);
   });
-  app.post('/v1/renew', async (request) => {
+  app.post(machines.queue.path, { bodyLimit: QUEUE_LIMIT }, async (request, reply) => {
+    const { node } = peerOf(request);
+    if (!pulling.Check(request.body)) throw new EvenkeelError('bad-request', 'no results and no record');
+    if (options.held())
+      throw new EvenkeelError('manager-held', 'nothing is handed out until an operator resumes');
+    const answer = await options.queue(node, request.body);
+    return reply.type('application/json').send(JSON.stringify(answer));
+  });
+  app.get(machines.standing.path, async (request) => ({ node: peerOf(request).node }));
+  app.post(machines.leave.path, async (request) => {
+    const { node } = peerOf(request);
+    if (!leaving.Check(request.body)) throw new EvenkeelError('bad-request', 'a leave without a run');
+    await options.leave(node, request.body.run);
+    return { node };
+  });
+  app.post(machines.renew.path, async (request) => {
     const { node } = peerOf(request);
     if (!renewal.Check(request.body)) throw new EvenkeelError('bad-request', 'a request without a csr');
     return renew(node, request.body.csr);
@@ -94,6 +120,16 @@ export function createMachines(options: MachinesOptions): Machines {
       return bound.port;
     },
     counts: answers.counts,
+  };
+}
+
+/** The one that a connection has shown, read once. */
+function createCertificates() {
+  const shown = new WeakMap<TLSSocket, X509Certificate>();
+  return (socket: TLSSocket): X509Certificate | undefined => {
+    const certificate = shown.get(socket) ?? socket.getPeerX509Certificate();
+    if (certificate) shown.set(socket, certificate);
+    return certificate;
   };
 }
 

@@ -38,7 +38,7 @@ export function addresses(asked: Judging): Finding {
       why: 'balancers and other nodes would not reach it',
       fix: 'give the address of one of its cards with --address',
     });
-  return enough(asked) ?? pass(NAME, `${address} is free`);
+  return enough(asked) ?? pass(NAME, `${address} is nobody else’s`);
 }
 
 /** A director hands on what comes to addresses that are no box's own: a cluster of two boxes has three. */

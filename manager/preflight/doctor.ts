@@ -1,6 +1,7 @@
 /** The doctor: asks agents to look at their boxes, judges what they say, and looks at the manager itself. */
 import type { Clock } from '../../common/clock.ts';
 import { merged } from '../../common/findings.ts';
+import type { Reach } from '../../common/reach.ts';
 import type { View } from '../../common/view.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
@@ -8,7 +9,7 @@ import type { Examined, Finding, Needs } from '../../protocol/preflight.ts';
 import { HEALTH_PORT } from '../../protocol/resources/cluster.ts';
 import { PROTOCOL } from '../../protocol/version.ts';
 import type { NodeView } from '../../protocol/views.ts';
-import { portsIn, type Reach } from './knock.ts';
+import { portsIn } from './knock.ts';
 import { backup, certificates, clock as clockOf, disk, doors, type Own } from './own.ts';
 import type { Subject } from './subject.ts';
 
@@ -16,7 +17,7 @@ export interface DoctorOptions {
   view(): View;
   nodes: { all(): NodeView[]; one(name: string): NodeView | undefined };
   /** @throws EvenkeelError node-unreachable, busy */
-  ask: (node: string, what: Ask['what'], needs: Needs) => Promise<Answer>;
+  ask: (node: string, what: Ask['what'], more: { needs: Needs }) => Promise<Answer>;
   judge(subject: Subject): Finding[];
   needs(subject: Subject): Needs;
   reach: Reach;
@@ -86,7 +87,7 @@ function answerOf(
   { name, online, lastSeen }: NodeView,
   needs: Needs,
 ): Promise<Answer> {
-  if (online) return ask(name, 'doctor', needs);
+  if (online) return ask(name, 'doctor', { needs });
   const seen = lastSeen === null ? 'it was never heard' : `it was last heard at ${lastSeen}`;
   throw new EvenkeelError('node-unreachable', `the node ${name} is not connected: ${seen}`);
 }

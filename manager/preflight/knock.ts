@@ -1,8 +1,6 @@
 /** The check ports-in: whether the manager reaches the health port of a box. It knocks at the address that asks, and at no other. */
-import { connect } from 'node:net';
-import type { Clock } from '../../common/clock.ts';
 import { fail, pass, skip } from '../../common/findings.ts';
-import { messageOf } from '../../protocol/errors.ts';
+import type { Reach } from '../../common/reach.ts';
 import type { Finding } from '../../protocol/preflight.ts';
 
 export interface Knock {
@@ -16,26 +14,9 @@ export interface Knock {
   health: number;
 }
 
-const PATIENCE_MS = 2_000;
+/** So long a knock is waited for, in milliseconds. */
+export const PATIENCE_MS = 2_000;
 const LATER = 'the ports of its roles are tried once their daemons listen';
-
-/** Null when somebody answers; else why nobody does. */
-export type Reach = (address: string, port: number) => Promise<string | null>;
-
-export const createReach =
-  (clock: Clock): Reach =>
-  (host, port) =>
-    new Promise((resolve) => {
-      const socket = connect({ host, port });
-      const end = (why: string | null) => {
-        undo();
-        socket.destroy();
-        resolve(why);
-      };
-      const undo = clock.after(PATIENCE_MS, () => end(`nothing within ${PATIENCE_MS / 1000} s`));
-      socket.once('connect', () => end(null));
-      socket.on('error', (err) => end((err as NodeJS.ErrnoException).code ?? messageOf(err)));
-    });
 
 export async function portsIn({ address, from, listens, health }: Knock, reach: Reach): Promise<Finding> {
   const plain = from.replace(/^::ffff:/, '');

@@ -1,8 +1,8 @@
 /** The doctor's look at the manager itself: its doors, its disk, its certificates, its last backup. */
 import { fail, pass, skip, warn } from '../../common/findings.ts';
+import type { Reach } from '../../common/reach.ts';
 import type { Finding } from '../../protocol/preflight.ts';
 import type { NodeView } from '../../protocol/views.ts';
-import type { Reach } from './knock.ts';
 
 export interface Own {
   address: string;

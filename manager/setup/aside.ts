@@ -78,10 +78,15 @@ export async function learnEarlier(data: string, clock: Clock): Promise<Earlier>
  * @returns the folder where they lie now
  */
 export async function setAside(data: string, more: string[], clock: Clock): Promise<string> {
-  const { store, witness } = placesOf(data);
+  return moveAside(data, [placesOf(data).witness, ...more], clock);
+}
+
+/** Moves the store, and what else is named. @returns the folder where they lie now */
+export async function moveAside(data: string, more: string[], clock: Clock): Promise<string> {
+  const { store } = placesOf(data);
   const aside = join(data, `replaced-${new Date(clock.now()).toISOString().replaceAll(':', '')}`);
   await mkdir(aside, { mode: 0o700 });
-  for (const path of [store, `${store}-wal`, `${store}-shm`, witness, ...more])
+  for (const path of [store, `${store}-wal`, `${store}-shm`, ...more])
     await rename(path, join(aside, basename(path))).catch((err: NodeJS.ErrnoException) => {
       if (err.code !== 'ENOENT') throw err;
     });

@@ -1,9 +1,10 @@
 /** The catalogue: what is declared, in memory, so that conditions and unique names are judged without the disk. */
+
+import type { Invite } from '../../common/invite.ts';
 import { claimsOf, type SiteStub, type Stored } from '../../common/view.ts';
 import { type Kind, kindNames } from '../../protocol/resource.ts';
 import type { Breath } from './breath.ts';
 import { createLayerTable, type LayerTable, type WritableTable } from './layer.ts';
-import type { Invite } from './store.ts';
 
 /** What a table of each name holds. */
 type Held = { [K in Exclude<Kind, 'Site'>]: Stored<K> } & {

@@ -1,15 +1,18 @@
 /** Opening: the file is there, of this schema and this cluster, and adds up; else it is opened to be read and nothing more. */
 import { randomUUID } from 'node:crypto';
-import { access } from 'node:fs/promises';
+import { access, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type Clock, moment } from '../../common/clock.ts';
 import { EMPTY_DIGEST } from '../../common/digest.ts';
+import { syncFolder } from '../../common/files.ts';
 import type { Rules } from '../../common/rules.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
+import { backup } from './backup.ts';
 import { createCatalogue } from './catalogue.ts';
 import { genesis } from './chain.ts';
 import { type Db, IN_MEMORY, openDb } from './db.ts';
 import { readJournal } from './journal.ts';
-import { migrate, newer, SCHEMA_VERSION, versionOf } from './schema.ts';
+import { copyOf, migrate, newer, SCHEMA_VERSION, versionOf } from './schema.ts';
 import { selectionOf } from './scopes.ts';
 import { allMoved, loadState, type State } from './state.ts';
 import { selectionProblems } from './sums.ts';
@@ -77,8 +80,9 @@ async function openSound(options: OpenOptions, there: boolean): Promise<Opened> 
   if (there) await damaging(() => inspect(file, create));
   const db = await damaging(() => openDb(file));
   try {
+    // What fails here fails the start: a release that cannot make the store newer must not count as one that runs.
+    await migrate(db, (version) => keepBefore(db, file, version));
     return await damaging(async () => {
-      await migrate(db);
       if (create) await initialise(db, options);
       const state = await loadState(db, rules);
       const [problem] = await findProblems(db, state, options);
@@ -89,6 +93,16 @@ async function openSound(options: OpenOptions, there: boolean): Promise<Opened> 
     await db.close();
     throw err;
   }
+}
+
+/** What a migration starts from stays beside the store, for a way back to the version of before. */
+async function keepBefore(db: Db, file: string, version: number): Promise<void> {
+  const copy = copyOf(file, version);
+  const fresh = `${copy}.new`;
+  await rm(fresh, { force: true });
+  await backup(db, fresh);
+  await rename(fresh, copy);
+  await syncFolder(dirname(copy));
 }
 
 /** Before anything may be written to it: opening for writing alone would change the file. */

@@ -47,11 +47,12 @@ export async function judgeRequest(
   await hold(trial, changing.flatMap(entryOf), removals, breathe);
   const proposal = { before: below, after: trial, edits: changing.map(({ edit }) => edit) };
   const guarded = rules.guard(proposal, now);
+  const isAccepted = (message: string) => request.losses?.includes(message) === true;
   refuse([
     ...conditions(below, all),
     ...rules.admit(proposal),
     ...changeInvite(trial, request.invite, now),
-    ...((request.guard ?? 'on') === 'on' ? guarded : []),
+    ...((request.guard ?? 'on') === 'on' ? guarded.filter(({ message }) => !isAccepted(message)) : []),
   ]);
   refuse(overtaken(request, moved));
   const shrinks = request.guard === 'forced' && guarded.some(({ code }) => code === 'too-many-removals');

@@ -14,8 +14,10 @@ import { createListeners } from './listeners.ts';
 import { hold, resume } from './mode.ts';
 import { prepare } from './prepare.ts';
 import { pull } from './pull.ts';
+import { createQueueRows } from './queue.ts';
 import { readAll, readOne, readPage } from './resources.ts';
 import { prune } from './retention.ts';
+import { createScheduleRows } from './schedules.ts';
 import { basisOf } from './scopes.ts';
 import { metaOf, type State } from './state.ts';
 import type { Commit, Store } from './store.ts';
@@ -75,6 +77,7 @@ function assemble(
   const committed = commits.tell;
   const writer = createWriter({ db, rules, clock, log, mostWaiting, state: () => state, replace, committed });
   const events = createEvents({ db, clock, log });
+  const queue = createQueueRows({ db, clock });
   const refuseDamaged = () => {
     if (damage !== undefined) throw new EvenkeelError('store-damaged', damage);
   };
@@ -104,11 +107,14 @@ function assemble(
     prune: async () => {
       refuseDamaged();
       await prune({ db, clock, state });
+      await queue.prune();
     },
     // In the writer's turn, as a write: nothing moves while it is judged.
     judge: async (request) => writer.write({ ...(await prepare(request)), dry: true }),
     events: damage === undefined ? events : { ...events, append: () => undefined },
     invites: createInvites({ db, clock, state: () => state }),
+    queue,
+    schedules: createScheduleRows({ db }),
     close: async () => {
       await writer.idle();
       await events.idle();

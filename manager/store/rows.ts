@@ -1,9 +1,10 @@
 /** Rows: a batch as it goes to disk, one statement a table whatever the size of the batch. */
+
+import type { Invite } from '../../common/invite.ts';
 import { keyOf } from '../../protocol/resource.ts';
 import type { Header } from './chain.ts';
 import type { Queries } from './db.ts';
 import type { Move, Scope } from './scopes.ts';
-import type { Invite } from './store.ts';
 
 export interface JournalRow extends Header {
   body: string | null;

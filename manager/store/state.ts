@@ -1,4 +1,6 @@
 /** The state in memory: what the last COMMIT left, read from disk at the start and again after a failure. */
+
+import type { Invite } from '../../common/invite.ts';
 import type { Rules } from '../../common/rules.ts';
 import type { SiteStub, Stored } from '../../common/view.ts';
 import { type Kind, kindNames } from '../../protocol/resource.ts';
@@ -6,7 +8,7 @@ import { type Catalogue, createCatalogue, hold } from './catalogue.ts';
 import { genesis } from './chain.ts';
 import type { Db, Queries } from './db.ts';
 import { type Scope, type Selection, selectionOf } from './scopes.ts';
-import type { Invite, Meta } from './store.ts';
+import type { Meta } from './store.ts';
 
 export type Moved = Record<Kind, number>;
 

@@ -1,9 +1,12 @@
 /** What the store promises: its interface and the shapes that go in and come out. */
+import type { Invite } from '../../common/invite.ts';
 import type { Edit } from '../../common/rules.ts';
 import type { Stored, View } from '../../common/view.ts';
-import type { Change, Facts, ScopeName } from '../../protocol/messages.ts';
+import type { Change, ScopeName } from '../../protocol/messages.ts';
 import type { Kind } from '../../protocol/resource.ts';
 import type { AccessRole, EventLine, JournalEntry } from '../../protocol/views.ts';
+import type { QueueRows } from './queue.ts';
+import type { ScheduleRows } from './schedules.ts';
 
 export interface WriteRequest {
   actor: string;
@@ -12,6 +15,8 @@ export interface WriteRequest {
   prune?: Kind[];
   /** on: large removals and empty pools are refused. forced: carried out, and nodes may follow. exempt: for verbs of their own. */
   guard?: 'on' | 'forced' | 'exempt';
+  /** Where the guard is on: what of it is carried out, by its messages. */
+  losses?: readonly string[];
   /** What becomes of an invite with this write, both or neither. */
   invite?: InviteStep;
   /** At which revision of each kind it was tried: it is refused with `overtaken` where one was written after that. */
@@ -112,35 +117,6 @@ export interface Tokens {
   revoke(name: string): Promise<boolean>;
 }
 
-/** An invite as it is kept: the secret itself is nowhere. */
-export interface Invite {
-  id: string;
-  /** SHA-256 of the secret. */
-  hash: string;
-  by: string;
-  made: string;
-  expires: string;
-  roles: string[];
-  name?: string | undefined;
-  parameters: Record<string, unknown>;
-  /** The range of addresses from which it may be used. */
-  from?: string | undefined;
-  /** An operator accepts the box before it joins. */
-  approve: boolean;
-  /** The box that has it: no other key is answered. */
-  claim?: InviteClaim | undefined;
-  revoked?: { by: string; at: string; refused: boolean } | undefined;
-}
-
-export interface InviteClaim {
-  node: string;
-  key: string;
-  from: string;
-  at: string;
-  state: 'joined' | 'approval' | 'identity';
-  facts: Facts;
-}
-
 /** A change of one invite, judged on it as it is when the write has its turn. */
 export interface InviteStep {
   id: string;
@@ -227,5 +203,7 @@ export interface Store {
   tokens: Tokens;
   invites: Invites;
   certificates: Certificates;
+  queue: QueueRows;
+  schedules: ScheduleRows;
   close(): Promise<void>;
 }

@@ -2,10 +2,11 @@
 import { statfs } from 'node:fs/promises';
 import { parseCertificate } from '../../common/certificates.ts';
 import type { Clock } from '../../common/clock.ts';
+import { createReach } from '../../common/reach.ts';
 import type { View } from '../../common/view.ts';
 import type { EventLine, NodeView } from '../../protocol/views.ts';
 import { createDoctor, type DoctorOptions } from '../preflight/doctor.ts';
-import { createReach } from '../preflight/knock.ts';
+import { PATIENCE_MS } from '../preflight/knock.ts';
 import type { Preflight } from '../preflight.ts';
 
 export interface DoctorWiring {
@@ -38,7 +39,7 @@ export function createManagerDoctor(wiring: DoctorWiring) {
       },
     };
   };
-  const reach = createReach(clock);
+  const reach = createReach(clock, PATIENCE_MS);
   const { judge, needs } = preflight;
   return createDoctor({ view: store.view, nodes, ask, judge, needs, reach, own, clock });
 }

@@ -47,7 +47,7 @@ const permitted: [from: string, to: string, specifier: string][] = [
   ['manager/main.ts', 'manager/manager.ts', './manager.ts'],
   ['manager/manager.ts', 'manager/pool/b.ts', './pool/b.ts'],
   ['agent/converge/a.ts', 'agent/drivers/b.ts', '../drivers/b.ts'],
-  ['agent/main.ts', 'agent/agent.ts', './agent.ts'],
+  ['agent/box.ts', 'agent/agent.ts', './agent.ts'],
   ['test/integration/a.ts', 'manager/manager.ts', '../../manager/manager.ts'],
   ['bench/a.ts', 'agent/agent.ts', '../agent/agent.ts'],
 ];

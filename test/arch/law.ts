@@ -45,6 +45,10 @@ const law: Record<string, Rule> = {
     may: [...base, 'manager/store'],
     because: 'a move writes what is declared and reads what nodes said; both are handed to it',
   },
+  'manager/queue': {
+    may: [...base, 'manager/store', 'manager/desired'],
+    because: 'the queue keeps the order in the store, and rings and hands out by what it is given',
+  },
   'manager/broker': {
     may: [...base, 'manager/store', 'manager/desired'],
     because: 'the broker carries what store and desired say and starts nothing else',
@@ -91,6 +95,27 @@ const law: Record<string, Rule> = {
     may: base,
     because: 'the door on the box is handed what it may show and do, and reaches for nothing more',
   },
+  'agent/own': {
+    may: [
+      ...base,
+      'agent/config',
+      'agent/converge',
+      'agent/drivers',
+      'agent/kernel',
+      'agent/local',
+      'agent/state',
+    ],
+    because:
+      'a box that has left keeps what it had from its own disk; no manager is asked, and nothing is rendered',
+  },
+  'agent/upgrade': {
+    may: [...base, 'agent/link'],
+    because: 'an upgrade replaces the agent and knows nothing of what it looks after',
+  },
+  'agent/box': {
+    may: [...base, 'agent/*'],
+    because: 'box.ts starts the agent of a member, or of a box of its own',
+  },
   'agent/drift': {
     may: [...base, 'agent/state'],
     because: 'drift only puts a key in the queue; it mends nothing',
@@ -129,7 +154,7 @@ const doors: Record<string, { only: string; because: string }> = {
     only: 'manager/main.ts',
     because: 'a manager is built in one place: main.ts, or a test',
   },
-  'agent/agent.ts': { only: 'agent/main.ts', because: 'an agent is built in one place: main.ts, or a test' },
+  'agent/agent.ts': { only: 'agent/box.ts', because: 'an agent is built in one place: box.ts, or a test' },
 };
 
 /** Packages that only some rooms may use. */

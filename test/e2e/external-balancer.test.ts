@@ -66,6 +66,12 @@ beforeAll(async () => {
       ),
     20_000,
   );
+  // The checks begin anew with the other balancer: until each has its verdict, what is said of members still changes.
+  await until(
+    'all are well',
+    async () => reasonsIn((await members()).body).every((one) => one === 'well'),
+    20_000,
+  );
 }, LONG);
 afterAll(async () => {
   await receiver.stop();
@@ -119,6 +125,8 @@ const members = (headers: Record<string, string> = {}) =>
   });
 const statesOf = (body: string) =>
   (JSON.parse(body) as Receiver['taken'][number]['members']).members.map(({ state }) => state).join(' ');
+const reasonsIn = (body: string) =>
+  (JSON.parse(body) as Receiver['taken'][number]['members']).members.map(({ reasons }) => reasons.join());
 const told = (states: string) =>
   until(
     `the webhook says ${states}`,

@@ -26,7 +26,14 @@ const named = (up: Up) => [
 const withWorkers = (pids: number[]) => [...pids, ...pids.flatMap(childrenOf)];
 const alive = (pids: number[]) => pids.filter((pid) => identify(pid) !== undefined);
 const killAll = (pids: number[]) => {
-  for (const pid of alive(pids)) process.kill(pid, 'SIGKILL');
+  for (const pid of alive(pids)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (err) {
+      // A worker ends with its master.
+      if ((err as NodeJS.ErrnoException).code !== 'ESRCH') throw err;
+    }
+  }
 };
 const nodesThatAnswer = async () => {
   const answers = await Promise.all(Array.from({ length: 12 }, () => sandbox.get('example.org')));

@@ -181,7 +181,7 @@ describe('who gets in', () => {
     expect(courier.heard.refused).toEqual([
       { node: 'web2', code: 'forbidden' },
       { node: 'web1', code: 'identity-changed' },
-      { node: 'web2', code: 'forbidden' },
+      { node: 'web2', code: 'node-removed' },
     ]);
   });
 

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { size } from '../../cli/commands/pool-traffic.ts';
 import { exits } from '../../cli/exit-codes.ts';
+import { sizeText } from '../../common/units.ts';
 import { zero } from '../../manager/history/counters.ts';
 import type { PoolView } from '../../protocol/views.ts';
 import { declare, node, startTestApi, type TestApi } from '../support/api.ts';
@@ -97,7 +97,7 @@ describe('[3.9] pools', () => {
   });
 
   it('says sizes as people do', () => {
-    expect([0, 0.4, 512, 2048, 150 * 1024, 5 * 1024 ** 3].map(size)).toEqual([
+    expect([0, 0.4, 512, 2048, 150 * 1024, 5 * 1024 ** 3].map(sizeText)).toEqual([
       ...['0 B', '0 B', '512 B', '2.0 KiB', '150 KiB', '5.0 GiB'],
     ]);
   });

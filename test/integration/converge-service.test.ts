@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createExecutables } from '../../agent/drivers/executables.ts';
 import { membersOf, processOf } from '../../common/processes.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
+import type { Step } from '../../protocol/messages.ts';
 import { type Home, siteOf, webHome, webPolicy } from '../support/home.ts';
 import { until } from '../support/until.ts';
 
@@ -62,6 +64,21 @@ describe('a daemon', () => {
     );
     await home.settled();
     expect(restarts()).toEqual([]);
+  });
+
+  it('[5.1] that is told to load has other workers, and that is restarted is another one, when that is said to be done', async () => {
+    const pid = await begin();
+    const workers = () => membersOf(pid).map((one) => one.pid);
+    const before = workers();
+    await home.units().renew('web-nginx', 'reloaded');
+    await until('old workers end', () => workers().every((one) => !before.includes(one)));
+    expect(home.pid()).toBe(pid);
+    await home.units().renew('web-nginx', 'restarted');
+    expect(processOf(pid)).toBeNull();
+    await serves();
+    await home.units().idle();
+    expect(restarts()).toEqual([]);
+    await expect(home.units().renew('mail', 'reloaded')).rejects.toMatchObject({ code: 'not-found' });
   });
 
   it('[2.5] outlives its agent, and the next agent takes it over', async () => {
@@ -141,6 +158,27 @@ describe('a daemon', () => {
       digest,
     });
     await serves();
+  });
+
+  it('[4.8] that a slow systemd does not start or reload in time blames no site: it is tried again', async () => {
+    await begin();
+    await home.stop();
+    let slow = 2;
+    const checkpoint = (step: Step, phase: 'begin' | 'end') => {
+      if (step !== 'reload' || phase !== 'begin' || slow-- <= 0) return;
+      throw new EvenkeelError('systemd-failed', '/usr/bin/systemctl did not end within 30000 ms');
+    };
+    await home.resume({ checkpoint });
+    await home.declare(await siteOf(home, 'b.example'));
+    await until(
+      'it serves',
+      async () => (await home.get('b.example').catch(() => null))?.body === 'b.example',
+    );
+    await until('it is told', () => lastReport()?.result === 'changed');
+    const results = home.unitReports().map(({ result, error }) => [result, error?.code]);
+    expect(results).toContainEqual(['failed', 'systemd-failed']);
+    expect(results.flat()).not.toContain('rolledBack');
+    expect(home.unitReports().flatMap(({ held }) => held ?? [])).toEqual([]);
   });
 });
 

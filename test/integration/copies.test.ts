@@ -36,6 +36,7 @@ function boot(identity: Identity, hardware: string) {
       lease: () => undefined,
       ask: async ({ id, what }) => ({ id, what, units: [] }),
       hello: () => undefined,
+      refused: () => undefined,
     },
     beat: () => ({ ok: true }),
     log: pino({ level: 'error' }, { write: (line: string) => void lines.push(line) }),

@@ -1,7 +1,7 @@
 /** A daemon that dies: seen at once, asked after at once, and told when it is missed; one that its own agent ends is not. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createDeaths } from '../../agent/converge/deaths.ts';
 import { createRunCheck, type RunCheck } from '../../agent/probe/check.ts';
@@ -80,6 +80,9 @@ it('[3.2] a daemon that is left as a zombie is dead', async () => {
   });
   onTestFinished(() => void parent.kill('SIGKILL'));
   const pid = Number(String((await once(parent.stdout, 'data'))[0]));
+  // Until then it is a shell, which asks after its child.
+  const parentIs = () => readFileSync(`/proc/${parent.pid}/comm`, 'utf8').trim();
+  await until('the parent is sleep', () => parentIs() === 'sleep');
   const clock = createManualClock();
   const said: string[] = [];
   const deaths = createDeaths({

@@ -32,6 +32,7 @@ const agents = Object.fromEntries(
     const doctor = createDoctor({
       box: { ...boxOf(recorded), now: Date.now },
       address: `127.0.0.${name === 'n1' ? 11 : 12}`,
+      service: 'direct',
       paths: { state: '/srv/state', run: '/srv/run', log: '/srv/log' },
       manager: { address: '127.0.0.1', ports: { api: 1, machines: 1, broker: 1 } },
     });
@@ -42,9 +43,9 @@ const agents = Object.fromEntries(
 beforeAll(async () => {
   api = await startTestApi({
     seen: (view) => ({ ...view, version: VERSION, online: view.name !== 'n3' }),
-    ask: async (name, what, needs) => {
-      needed.push(needs);
-      return { id: '1', what, units: [], ...(await agents[name]?.(needs)) };
+    ask: async (name, what, more) => {
+      needed.push(more?.needs);
+      return { id: '1', what, units: [], ...(await agents[name]?.(more?.needs)) };
     },
   });
   caFile = join(api.folder, 'ca.crt');
@@ -67,12 +68,12 @@ it('[4.3] doctor NODE has the agent look with what the roles need, adds the word
     modules: ['nfsv4'],
     storages: [{ name: 'home', mountpoint: '/chroot/home' }],
   });
-  expect(ran.stdout).toBe(`n2  11 pass, 0 warn, 2 fail, 3 skip
+  expect(ran.stdout).toBe(`n2  11 pass, 0 warn, 2 fail, 4 skip
 pass  os              debian 12
 pass  arch            x64
 pass  version         agent ${VERSION}, protocol 1
 pass  clock           within 2 s of the manager's
-pass  addresses       127.0.0.12 is on this box; 127.0.0.12 is free
+pass  addresses       127.0.0.12 is on this box; 127.0.0.12 is nobody else’s
 pass  segment         it sees the manager at 127.0.0.1 without a router
 pass  ports-out       127.0.0.1 answers at 1 (joining), 1 (desired state), 1 (messages)
 fail  ports-in        the manager does not reach 127.0.0.12:2401: ECONNREFUSED
@@ -89,6 +90,7 @@ pass  kernel-modules  the roles need none
 pass  nfs             the kernel has nfsv4
 skip  quota           quotas are set on the file server: ask 10.0.0.40
 pass  packages        installed: kmod, nfs-common, nginx
+skip  systemd         the agent itself starts the daemons of this box
 skip  vip-on-lo       no virtual service of its roles asks for it
 `);
 });

@@ -165,6 +165,7 @@ async function createNode(identity: Identity, folder: string) {
         lease: () => undefined,
         ask: async ({ id, what }) => ({ id, what, units: [] }),
         hello: () => undefined,
+        refused: () => undefined,
       },
       beat: () => ({ ok: true }),
       version: '0.1.0',

@@ -2,8 +2,10 @@
 import { copyFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { askStanding } from '../../agent/identity/standing.ts';
 import { systemClock } from '../../common/clock.ts';
 import { startOver } from '../../manager/setup/start-over.ts';
+import type { EvenkeelError } from '../../protocol/errors.ts';
 import { until } from '../support/until.ts';
 import { tamper } from '../unit/store/opened.ts';
 import { createHeldManager, type HeldManager, type TestNode } from './held-manager.ts';
@@ -67,6 +69,9 @@ async function expectHeld(reason: RegExp, doors: 'open' | 'closed'): Promise<str
   const ready = await manager.ready();
   expect(ready.status).toBe(503);
   expect(ready.body.reason).toMatch(reason);
+  // Whom it does not know any more, it does not tell that he was removed: he would give back all that he has.
+  for (const { identity } of nodes)
+    expect(await askStanding(identity).catch(({ code }: EvenkeelError) => code)).not.toBe('node-removed');
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
   expect(ear?.heard ?? []).toEqual([]);
   expect(keptBy()).toEqual(before);

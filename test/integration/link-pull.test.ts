@@ -38,7 +38,7 @@ describe('a node', () => {
     courier.setRoles('web1', []);
     expect(refusalIn(await ask(changesOf('role/web'))).code).toBe('forbidden');
     await courier.removeNode('web1');
-    expect(refusalIn(await ask(changesOf('cluster'))).code).toBe('forbidden');
+    expect(refusalIn(await ask(changesOf('cluster'))).code).toBe('node-removed');
   });
 
   it('[4] is told what is wrong with its question', async () => {

@@ -32,6 +32,10 @@ beforeEach(async () => {
     ...{ version: '1.2.3', paths: home.paths, desired: home.desired(), units: home.units() },
     checks: { current: () => [{ unit: 'web-nginx', check: 'http', state: 'down', detail: 'refused' }] },
     connected: () => false,
+    departure: {
+      preview: (units) => ({ goes: [], stays: [...units] }),
+      leave: () => Promise.reject(new Error('no')),
+    },
     report: (body) => {
       if (body.type === 'alarm') alarms.push(body);
     },
@@ -105,6 +109,32 @@ it('[4.7] a daemon is restarted by root, also on a box that is on hold, and it i
     exits.notFound.code,
     expect.stringContaining('no daemon of a unit mail'),
   ]);
+});
+
+it('[4.7] root sees the sites of the box, and why one is not served as it is declared', async () => {
+  // nginx refuses a certificate that is not there.
+  await home.declare(
+    await siteOf(home, 'b.example', { tls: { certificate: '/gone.pem', key: '/gone.key' } }),
+  );
+  await home.settled();
+  const { stdout } = await runCli(['-o', 'json', 'local', '--run', home.paths.run, 'sites']);
+  const sites = JSON.parse(stdout) as { name: string; serves: string }[];
+  expect(sites.map(({ name, serves }) => [name, serves])).toEqual([
+    ['a.example', 'as-declared'],
+    ['b.example', 'nothing'],
+  ]);
+  await evenkeel('hold', '--reason', 'look');
+  await home.declare(await siteOf(home, 'c.example'));
+  await home.settled();
+  expect((await evenkeel('sites')).stdout).toMatch(/^c\.example .* not known +web-nginx: on hold/m);
+  await evenkeel('release');
+  await home.settled();
+  expect((await evenkeel('sites')).stdout).toMatch(/^SITE .*\na\.example .* as declared/);
+});
+
+it('[4.7] root sees the packages that its roles need, and whether they are there', async () => {
+  const { stdout } = await runCli(['-o', 'json', 'local', '--run', home.paths.run, 'packages']);
+  expect(JSON.parse(stdout)).toContainEqual({ name: 'nginx', installed: true });
 });
 
 it('[4.7] whatever is not for a box to do is refused, and the manager is named', async () => {

@@ -57,7 +57,8 @@ async function asked(string: string, recorded: Recorded = {}, name = 'web1') {
     ...{ hostname: 'box', os: 'Debian 12', arch: 'x64', agent: VERSION, protocol: 1, address: '127.0.0.1' },
     ...{ paths: { state: '/srv/state', run: '/srv/run', log: '/srv/log' }, box: look },
   };
-  const result = await preflight({ box, invitation: parseJoinString(string), name, facts, look });
+  const own = { box, look, service: 'direct' } as const;
+  const result = await preflight({ ...own, invitation: parseJoinString(string), name, facts });
   return { result, facts };
 }
 const stateOf = ({ checks }: Preflight, name: string) => checks.find((one) => one.name === name)?.state;
@@ -85,6 +86,7 @@ describe('[4.3] agent preflight', () => {
       'nfs',
       'quota',
       'packages',
+      'systemd',
       'vip-on-lo',
     ];
     expect(result.checks.map(({ name }) => name)).toEqual([...names, ...more]);
@@ -119,7 +121,7 @@ warn  packages        not installed: nfs-common
                       fix: install.sh installs them; by hand, keep their daemons off
                       $ apt-get install -y --no-install-recommends nfs-common
 `);
-    expect(text(result)).toMatch(/\n\n14 pass, 1 warn, 0 fail, 2 skip; this box fits\n$/);
+    expect(text(result)).toMatch(/\n\n14 pass, 1 warn, 0 fail, 3 skip; this box fits\n$/);
     const full = { space: { free: 1, inodes: 0, freeInodes: 0 } };
     const { result: wrong } = await asked(await invite(), full);
     expect(text(wrong)).toMatch(/1 fail, .*; this box does not fit yet: nothing was changed\n$/);

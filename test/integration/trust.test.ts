@@ -11,82 +11,14 @@ import { join, openIdentity, parseJoinString } from '../../agent/identity.ts';
 import { bearerOf, parseCertificate } from '../../common/certificates.ts';
 import { systemClock } from '../../common/clock.ts';
 import { request } from '../../common/request.ts';
-import { createMachines } from '../../manager/machines/server.ts';
-import { createPeers } from '../../manager/pki/peers.ts';
-import { createPki, initPki, type Pki } from '../../manager/pki/pki.ts';
 import type { EvenkeelError } from '../../protocol/errors.ts';
-import type { Facts } from '../../protocol/messages.ts';
 import { parseResource } from '../../protocol/resource.ts';
-import { createManualClock, type ManualClock } from '../support/clock.ts';
+import { createManualClock } from '../support/clock.ts';
 import { createAuthority, quiet, temporaryFolder } from '../support/courier.ts';
-import { startJoinDoor } from '../support/join-door.ts';
+import { facts, factsOf, type Manager, openManager } from '../support/joinable.ts';
 import { until } from '../support/until.ts';
 
 const DAY = 86_400_000;
-const facts: Facts = {
-  hostname: 'box',
-  os: 'Debian 12',
-  arch: 'x64',
-  agent: '0.1.0',
-  protocol: 1,
-  address: '192.0.2.11',
-  paths: { state: '/srv/state', run: '/srv/run', log: '/srv/log' },
-};
-
-/** No two boxes have one address. */
-const factsOf = (name: string): Facts => ({ ...facts, address: `192.0.2.1${name.at(-1)}` });
-
-/** The manager's doors with everything real; short-lived certificates where a test wants to see them end. */
-async function openManager(lifetime?: number, clock: ManualClock | typeof systemClock = systemClock) {
-  const { folder, remove } = await temporaryFolder();
-  await initPki({ folder: pathOf(folder, 'pki'), clock });
-  const options = { folder: pathOf(folder, 'pki'), address: '127.0.0.1', clock, log: quiet };
-  const pki: Pki = await createPki(lifetime === undefined ? options : { ...options, lifetime });
-  const refused: string[] = [];
-  const peers = createPeers({
-    lookup: (node) => {
-      const spec = door.store.view().Node.get(node)?.spec;
-      return spec ? { roles: spec.roles, keyFingerprint: spec.identity?.key } : null;
-    },
-    refused: (_node, { code }) => refused.push(code),
-    network: () => door.store.view().Cluster.get('cluster')?.spec.networks?.cluster,
-    clock,
-  });
-  const machines = createMachines({
-    cluster: 'unused',
-    store: { head: () => undefined, changes: () => Promise.reject(new Error('unused')) },
-    seal: pki.seal,
-    listen: { address: '127.0.0.1', port: 0 },
-    tls: pki.credentials,
-    peers,
-    refused: () => undefined,
-    renew: (node, csr) => door.join.renew(node, csr),
-    held: () => false,
-    log: quiet,
-  });
-  const stopMachines = await machines.start();
-  const file = pathOf(folder, 'store.sqlite');
-  const door = await startJoinDoor({ file, pki, machinesPort: machines.port(), clock });
-  return {
-    ...door,
-    folder,
-    pki,
-    peers,
-    refusedPeers: refused,
-    box: (name: string) => pathOf(folder, name, 'identity'),
-    invite: async (body: object = {}) =>
-      (await door.join.invite({ roles: [], parameters: {}, hours: 24, approve: false, ...body }, 'token:op'))
-        .join,
-    node: async (name: string) => (await door.store.get('Node', name))?.spec,
-    stop: async () => {
-      await door.stop();
-      await stopMachines();
-      await remove();
-    },
-  };
-}
-type Manager = Awaited<ReturnType<typeof openManager>>;
-
 let manager: Manager;
 beforeEach(async () => {
   manager = await openManager();
@@ -330,6 +262,15 @@ describe('renewal', () => {
     expect(await identity.renewIfDue()).toBe(false);
   });
 
+  it('[5.1] happens at once when somebody asks for it', async () => {
+    await joinAs('web1', await manager.invite());
+    const identity = await openIdentity({ folder: manager.box('web1'), clock: systemClock, log: quiet });
+    const { cert } = identity.current();
+    await identity.renew();
+    expect(identity.current().cert).not.toBe(cert);
+    expect(await readFile(pathOf(manager.box('web1'), 'cert.pem'), 'utf8')).toBe(identity.current().cert);
+  });
+
   it('[4] after expiry goes by proof with the old key, and the certificate works again', async () => {
     await manager.stop();
     manager = await openManager(2_000);
@@ -377,7 +318,7 @@ describe('renewal', () => {
     await expect(ask(again.certificate, stolen)).rejects.toMatchObject({ code: 'identity-changed' });
     const name = 'web1';
     await manager.store.write({ actor: 'op', edits: [{ op: 'delete', kind: 'Node', name, where: '' }] });
-    await expect(ask(cert, identity.current().key)).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(ask(cert, identity.current().key)).rejects.toMatchObject({ code: 'node-removed' });
     await remove();
   });
 });

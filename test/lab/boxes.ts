@@ -40,11 +40,12 @@ const FIRST_HOST = 11;
 /** Makes the networks and the boxes, without power. @throws when this machine cannot have any, and why */
 export function createBoxes(
   options: readonly BoxOptions[],
-  { networks = 1, folder = mkdtempSync('/dev/shm/lab-') }: GroundOptions = {},
+  { networks = 1, ...ground }: GroundOptions = {},
 ): Boxes {
   refuseOutside();
   const why = obstacles();
   if (why.length > 0) throw new Error(`no boxes on this machine: ${why.join('; ')}`);
+  const folder = ground.folder ?? mkdtempSync('/dev/shm/lab-');
   mkdirSync(folder, { recursive: true });
   const lans = Array.from({ length: networks }, (_, nr) => createLan(nr));
   letVisitorsIn();

@@ -1,5 +1,6 @@
 /** Where the lab may run, and what a run of the tests says where it may not. */
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createBoxes } from './boxes.ts';
 import { checkout, leaveOut, type Machine, obstacles } from './host.ts';
@@ -27,7 +28,10 @@ describe('[3.1] a machine', () => {
 
 describe('[3.1] outside the namespaces of the lab', () => {
   it('[3.1] no box is made', () => {
+    const folders = () => readdirSync('/dev/shm').filter((name) => name.startsWith('lab-'));
+    const before = folders();
     expect(() => createBoxes([{ name: 'stray' }])).toThrow(/namespaces of their own/);
+    expect(folders().filter((name) => !before.includes(name))).toEqual([]);
   });
 
   it('[3.1] vitest by hand finds no suite of the lab', () => {

@@ -22,6 +22,7 @@ const OFFERED = [
   'libsqlite3-0',
   'nginx-light',
   'apache2',
+  'haproxy',
   'iproute2',
   'keepalived',
   'ipvsadm',
@@ -29,16 +30,31 @@ const OFFERED = [
   'rsync',
 ];
 
+/** What is in the furnished Debian already, and started by nobody: for suites that are not about packages. */
+const FURNISHED = [
+  'curl',
+  'libsqlite3-0',
+  'nginx',
+  'iproute2',
+  'iptables',
+  'keepalived',
+  'ipvsadm',
+  'nfs-common',
+  'kmod',
+];
+
 const LONGEST_MS = 10 * 60_000;
 
 export interface Roots {
   /** The folder of the Debian. */
   root: string;
+  /** That of one which has the packages of a web node and of a director. */
+  furnished: string;
   /** A folder that apt takes packages from: `deb [trusted=yes] http://HOST:PORT/ ./`. */
   packages: string;
 }
 
-const recipe = JSON.stringify({ SUITE, INCLUDED, OFFERED });
+const recipe = JSON.stringify({ SUITE, INCLUDED, OFFERED, FURNISHED });
 const place = join(
   checkout,
   'var',
@@ -50,7 +66,11 @@ const place = join(
 export function roots(): Roots {
   if (!existsSync(place))
     throw new Error('there is no Debian for boxes: makeRoots() makes one, outside of the lab');
-  return { root: join(place, 'root'), packages: join(place, 'packages') };
+  return {
+    root: join(place, 'root'),
+    furnished: join(place, 'furnished'),
+    packages: join(place, 'packages'),
+  };
 }
 
 /** Makes what is missing; needs the internet, which there is none of inside the lab. */
@@ -65,20 +85,23 @@ function make(): void {
   const packages = join(fresh, 'packages');
   mkdirSync(packages, { recursive: true });
   const within = `apt-get -qq update && apt-get -qq -y --no-install-recommends --download-only install ${OFFERED.join(' ')}`;
-  run(
-    'mmdebstrap',
-    [
-      ...['--quiet', '--mode=root', '--variant=minbase', `--include=${INCLUDED.join(',')}`],
-      `--customize-hook=chroot "$1" sh -c '${within}'`,
-      `--customize-hook=mv "$1"/var/cache/apt/archives/*.deb ${packages}/`,
-      // The boxes take their packages from the lab alone.
-      '--customize-hook=rm -rf "$1"/etc/apt/sources.list "$1"/var/lib/apt/lists/*',
-      ...[SUITE, join(fresh, 'root')],
-    ],
-    { timeout: LONGEST_MS },
-  );
+  debootstrap(INCLUDED, join(fresh, 'root'), [
+    `--customize-hook=chroot "$1" sh -c '${within}'`,
+    `--customize-hook=mv "$1"/var/cache/apt/archives/*.deb ${packages}/`,
+  ]);
+  const off = 'systemctl disable --quiet nginx keepalived ipvsadm';
+  debootstrap([...INCLUDED, ...FURNISHED], join(fresh, 'furnished'), [
+    `--customize-hook=chroot "$1" sh -c '${off}'`,
+  ]);
   writeFileSync(join(packages, 'Packages'), indexOf(packages));
   renameSync(fresh, place);
+}
+
+function debootstrap(included: string[], to: string, hooks: string[]): void {
+  const words = ['--quiet', '--mode=root', '--variant=minbase', `--include=${included.join(',')}`];
+  // The boxes take their packages from the lab alone.
+  const last = '--customize-hook=rm -rf "$1"/etc/apt/sources.list "$1"/var/lib/apt/lists/*';
+  run('mmdebstrap', [...words, ...hooks, last, SUITE, to], { timeout: LONGEST_MS });
 }
 
 /** As apt reads a flat repository; files get names that need no escaping in a URL. */

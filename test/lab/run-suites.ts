@@ -10,7 +10,7 @@ const SUITES = join(import.meta.dirname, 'suites');
  * Suites whose boxes are a Debian of their own: it is made out here, where there is an internet. They take ten minutes,
  * and run when they are named.
  */
-const onBareBoxes = ['install', 'systemd-driver'];
+const onBareBoxes = ['install', 'systemd-driver', 'upgrade'];
 /** A suite that hangs must not hang the whole run. */
 const longestOf = (name: string): number => (onBareBoxes.includes(name) ? 40 : 15) * 60_000;
 

@@ -27,6 +27,7 @@ import { createManagerDoctor } from '../../manager/wiring/doctor.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Answer, Ask } from '../../protocol/messages.ts';
 import type { AccessRole, NodeView, PoolView } from '../../protocol/views.ts';
+import { type QueueGiven, queueFor } from './api-queue.ts';
 
 const checkout = resolve(import.meta.dirname, '../..');
 
@@ -35,7 +36,7 @@ export interface TestApiOptions {
   failuresPerMinute?: number;
   /** The folder of a release. */
   release?: string;
-  ask?: (node: string, what: Ask['what'], needs?: Ask['needs']) => Promise<Answer>;
+  ask?: (node: string, what: Ask['what'], more?: Pick<Ask, 'needs' | 'release'>) => Promise<Answer>;
   /** From which address a node speaks now. */
   alive?: (node: string) => string | undefined;
   /** Changes how a node is seen: in truth that is what it says itself. */
@@ -44,62 +45,65 @@ export interface TestApiOptions {
   /** What nodes say of the storages that they mount. */
   said?: (node: string) => Said | undefined;
   external?: ApiOptions['external'];
+  starts?: QueueGiven['starts'];
+  /** One that has ended: this one opens its store. */
+  again?: { folder: string; tokens: Record<AccessRole, string> } | undefined;
   logLevel?: string;
 }
+
+const stateOf = (store: TestStore) => ({
+  ...{ version: '0', release: '', protocol: 1, ahead: [], address: '127.0.0.1' },
+  ...store.meta(),
+  ports: { api: 1, machines: 1, broker: 1, fallback: 1 },
+});
 
 export type TestApi = Awaited<ReturnType<typeof startTestApi>>;
 
 export async function startTestApi(options: TestApiOptions = {}) {
   const { clock = systemClock, seen = (view) => view, pools = [], failuresPerMinute } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'evenkeel-api-'));
+  const { again, starts } = options;
   const log = createLog('test', options.logLevel ?? 'silent');
-  const store = await openStore({ file: join(folder, 'store.sqlite'), rules, clock, log, create: true });
-  const keys = join(folder, 'pki');
-  await initPki({ folder: keys, clock });
-  const pki = await createPki({ folder: keys, address: '127.0.0.1', clock, log });
-  await declare(store, [
-    { kind: 'Cluster', name: 'cluster', spec: { address: '127.0.0.1', balancer: 'haproxy' } },
-    ...(await loadShipped(checkout)),
-  ]);
+  const { folder, keys, store, pki } = await openKept({ again, clock, log });
   const nodes = nodesOf(store, clock, seen);
   const views = { views: () => pools };
   const events = createEvents({ store, log });
   const refusals = createRefusals({ emit: events.emit, clock });
-  const nothing = () => ({});
   const history = await openTestHistory({ store, folder, clock, log });
   const metrics = createMetrics({
     ...{ store, nodes, pools: views, traffic: history.live },
-    ...{ refused: refusals.counts, dropped: nothing },
-  });
-  const state = () => ({
-    ...{ version: '0', protocol: 1, ahead: [], address: '127.0.0.1' },
-    ...store.meta(),
-    ports: { api: 1, machines: 1, broker: 1, fallback: 1 },
+    ...{ refused: refusals.counts, dropped: () => ({}) },
   });
   const storage = createStorageMoves({ store, observed: hearing(options), emit: events.emit, clock, log });
   const boxes = joinFor(options, { store, pki, events, refusals, clock, log });
+  const asked = askedOf(options, { data: folder, store, events, pki, nodes, clock });
+  const { runs, queue, live, schedules, ...queued } = queueFor({
+    ...{ store, events, doctor: asked.doctor, nodes, pools: views, starts, clock, log },
+  });
   const api = createApi({
     ...{ storage, history, store, events, nodes, metrics, clock, log, pools: views, tls: pki.credentials },
-    listen: { address: '127.0.0.1', port: 0 },
-    ...askedOf(options, { data: folder, store, events, pki, nodes, clock }),
+    ...{ listen: { address: '127.0.0.1', port: 0 }, ...asked, runs, schedules },
     release: await openRelease(options.release),
     ...{ join: boxes, external: options.external ?? nobodyElse, refused: refusals.refused },
     going: {
-      state,
+      state: () => stateOf(store),
       resume: async (how) => {
         await store.resume({ ...how, seenEpoch: 0 });
-        return state();
+        return stateOf(store);
       },
     },
     backup: createBackup({ store, pki: keys, log }),
     ...(failuresPerMinute === undefined ? {} : { failuresPerMinute }),
   });
   const undo = [storage, history, events, refusals, metrics].map((part) => part.start());
-  undo.push(await api.start());
-  const tokens = await tokensFor(store);
-  const app = await api.app();
+  undo.unshift(store.close);
+  undo.push(await queued.start(), await api.start());
+  const [tokens, app] = [again?.tokens ?? (await tokensFor(store)), await api.app()];
+  /** What it has kept stays, for `again`. */
+  const end = async () => {
+    for (const one of undo.splice(0).reverse()) await one();
+  };
   return {
-    ...{ folder, keys, store, pki, api, app, events, history, tokens },
+    ...{ folder, keys, store, pki, api, app, events, history, tokens, queue, live },
     url: `https://127.0.0.1:${api.port()}`,
     /** Asks as an admin, or as said; a body that is text is sent as YAML. */
     ask: (method: Method, url: string, body?: unknown, headers: Record<string, string> = {}) =>
@@ -114,12 +118,24 @@ export async function startTestApi(options: TestApiOptions = {}) {
         },
         ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
       }) as Promise<LightMyRequestResponse>,
+    end,
     stop: async () => {
-      for (const end of undo.reverse()) await end();
-      await store.close();
+      await end();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A store and keys, new ones or those of `again`. */
+async function openKept({ again, clock, log }: Pick<TestApiOptions, 'again'> & { clock: Clock; log: Log }) {
+  const folder = again?.folder ?? mkdtempSync(join(tmpdir(), 'evenkeel-api-'));
+  const store = await openStore({ file: join(folder, 'store.sqlite'), rules, clock, log, create: !again });
+  const keys = join(folder, 'pki');
+  if (!again) await initPki({ folder: keys, clock });
+  const pki = await createPki({ folder: keys, address: '127.0.0.1', clock, log });
+  const cluster = { kind: 'Cluster', name: 'cluster', spec: { address: '127.0.0.1', balancer: 'haproxy' } };
+  if (!again) await declare(store, [cluster, ...(await loadShipped(checkout))]);
+  return { folder, keys, store, pki };
 }
 
 /** Boxes join as they do at a manager, only that no node is ever connected. */
@@ -139,7 +155,7 @@ const joinFor = (
       ports: { machines: 1, broker: 1 },
       clock: given.clock,
     }),
-    ...{ refused: refusedAt(given.refusals).join, alive, cut: async () => undefined },
+    ...{ refused: refusedAt(given.refusals).join, alive, cut: async () => undefined, removed: () => false },
   });
 
 const ports = { api: 1, machines: 1, broker: 1 };

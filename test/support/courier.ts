@@ -34,12 +34,20 @@ const address = '127.0.0.1';
 
 function createRecords(heard: ReturnType<typeof createHeard>) {
   const records = new Map<string, PeerRecord>();
+  /** Keys of nodes that were removed. */
+  const once = new Map<string, string>();
   const peers = createPeers({
     lookup: (node) => records.get(node) ?? null,
+    removed: (node, key) => once.get(node) === key,
     refused: (node, { code }) => heard.refused.push({ node, code }),
     clock: systemClock,
   });
-  return { records, peers };
+  const remove = (node: string) => {
+    const key = records.get(node)?.keyFingerprint;
+    if (key !== undefined) once.set(node, key);
+    records.delete(node);
+  };
+  return { records, peers, remove };
 }
 
 interface Enrolling {
@@ -79,6 +87,7 @@ const listen = (heard: ReturnType<typeof createHeard>, publisher: () => Publishe
   report: async (node, report) => void heard.reports.push({ node, report }),
   answer: () => undefined,
   traffic: () => undefined,
+  output: () => undefined,
   gone: (node) => void heard.gone.push(node),
 });
 
@@ -112,7 +121,7 @@ export async function startCourier(
   const pki = await createAuthority(join(folder, 'pki'));
   const journal = createJournal();
   const heard = createHeard();
-  const { records, peers } = createRecords(heard);
+  const { records, peers, remove: removed } = createRecords(heard);
   const handlers = { ...listen(heard, () => publisher), ...overrides };
   const refused = (from: string) => heard.handshakes.push(from);
   const admitBox = () => undefined;
@@ -130,6 +139,8 @@ export async function startCourier(
     ...{ ...common, cluster: journal.cluster, store: journal, seal: pki.seal },
     listen: { address, port: 0 },
     renew: (node, csr) => pki.issueNode(node, csr, records.get(node)?.keyFingerprint),
+    leave: async (node) => removed(node),
+    queue: () => Promise.reject(new Error('nothing is queued')),
     held: () => journal.meta().mode === 'held',
   });
   const stopMachines = await machines.start();
@@ -151,7 +162,7 @@ export async function startCourier(
     setRoles: (node: string, roles: string[]) =>
       records.set(node, { roles, keyFingerprint: records.get(node)?.keyFingerprint }),
     removeNode: async (node: string) => {
-      records.delete(node);
+      removed(node);
       await doors.broker().forget(node);
     },
     stop: async () => {

@@ -43,6 +43,7 @@ export async function startJoinDoor({
       told.push(`${code}: ${message} (from ${from})`);
     },
     emit: (event) => events.push(event),
+    removed: (node, key) => store.certificates.latest(node)?.key === key,
     alive: (node) => living.get(node),
     cut: async (node) => void cut.push(node),
     installer,

@@ -50,6 +50,7 @@ export async function startRig(...overrides: Parameters<typeof startCourier>) {
         pool: (state) => void heard.pools.push(state),
         lease: (lease) => void heard.leases.push(lease),
         ask: async ({ id, what }) => ({ id, what, units: [] }),
+        refused: () => undefined,
         hello: () => {
           heard.hellos += 1;
         },

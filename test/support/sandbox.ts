@@ -45,31 +45,44 @@ export interface TestSandbox {
   remove(): Promise<void>;
 }
 
-export function runCli(args: string[], { input = '', timeout = 120_000 } = {}): Promise<Ran> {
+interface Running {
+  input?: string | undefined;
+  timeout?: number;
+  /** Variables that it and all that it starts get beside ours. */
+  env?: Record<string, string>;
+}
+
+export function runCli(
+  args: string[],
+  { input = '', timeout = 120_000, env = {} }: Running = {},
+): Promise<Ran> {
   return new Promise((done) => {
     const child = execFile(
       process.execPath,
       [cliBundle, ...args],
-      { timeout, maxBuffer: 64 * 1024 * 1024 },
+      { timeout, maxBuffer: 64 * 1024 * 1024, env: { ...process.env, ...env } },
       (err, stdout, stderr) => done({ code: err ? Number(err.code ?? 1) : 0, stdout, stderr }),
     );
     child.stdin?.end(input);
   });
 }
 
-export async function startSandbox(args: string[] = []): Promise<TestSandbox> {
+export async function startSandbox(
+  args: string[] = [],
+  env: Record<string, string> = {},
+): Promise<TestSandbox> {
   const folder = mkdtempSync(join(tmpdir(), 'evenkeel-e2e-'));
   // As root, nginx's workers are somebody else, and they serve files from in here.
   chmodSync(folder, 0o755);
-  const sandbox = sandboxIn(join(folder, 'var'));
-  const ran = await runCli(['up', '--detach', '--dir', sandbox.dir, ...args]);
+  const sandbox = sandboxIn(join(folder, 'var'), env);
+  const ran = await runCli(['up', '--detach', '--dir', sandbox.dir, ...args], { env });
   if (ran.code === 0) return sandbox;
   const words = `up ended with ${ran.code}\n${ran.stdout}${ran.stderr}\n${sandbox.tails()}`;
   await sandbox.remove();
   throw new Error(words);
 }
 
-function sandboxIn(dir: string): TestSandbox {
+function sandboxIn(dir: string, env: Record<string, string>): TestSandbox {
   const layout = layoutOf(dir);
   const up = () => {
     const found = readUp(layout);
@@ -81,7 +94,7 @@ function sandboxIn(dir: string): TestSandbox {
     dir,
     up,
     client: () => createClient(findManager({ up: layout.upFile }, { cwd: dir, env: {} })),
-    cli: (args, input) => runCli(['--up', layout.upFile, ...args], input === undefined ? {} : { input }),
+    cli: (args, input) => runCli(['--up', layout.upFile, ...args], { input, env }),
     get: (host, path = '/') => getThrough(up().balancer, host, path),
     path: (shown) => resolve(dirname(dir), shown),
     tails: () => tailsIn(join(dir, 'log')),

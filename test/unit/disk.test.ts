@@ -37,7 +37,8 @@ describe('[3.5] the disk check', () => {
     const { bavail, bsize } = await statfs(folder);
     const { ok, detail } = await run(disk({ freeBytes: 1 }));
     expect(ok).toBe(true);
-    const free = Number(/ has ([0-9]+) bytes /.exec(detail)?.[1]);
+    const [, size, unit = ''] = / has ([0-9.]+) ([KMGT]iB) /.exec(detail) ?? [];
+    const free = Number(size) * 1024 ** (1 + 'KMGT'.indexOf(unit[0] ?? ''));
     expect(Math.abs(free - bavail * bsize)).toBeLessThan(bsize * bavail * 0.2);
   });
 
@@ -45,20 +46,20 @@ describe('[3.5] the disk check', () => {
   const printing = (line: string) => looking(['sh', '-c', `echo ${line}`]);
 
   it('leaves to root what is kept for root, and asks no inodes of a file system that has none', async () => {
-    const detail = `${folder} has 81920 bytes (22 %) and 100 % of its inodes free`;
+    const detail = `${folder} has 80.0 KiB (22 %) and 100 % of its inodes free`;
     const asked = { freeBytes: 81_920, freePercent: 22, freeInodesPercent: 100 };
     expect(await run(disk(asked), printing('4096 100 30 20 0 0'))).toEqual({ ok: true, detail });
   });
 
   it.each([
-    ['bytes', { freeBytes: 81_921 }, 'wanted 81921 bytes'],
+    ['bytes', { freeBytes: 98_304 }, 'wanted 96.0 KiB'],
     ['a share', { freePercent: 23 }, 'wanted 23 %'],
     ['inodes', { freeInodesPercent: 21 }, 'wanted 21 % of the inodes'],
     ['all of them', { freePercent: 23, freeInodesPercent: 21 }, 'wanted 23 % and 21 % of the inodes'],
   ])('fails while it has too few: %s', async (_, more, wanted) => {
     expect(await run(disk(more), printing('4096 100 30 20 50 10'))).toEqual({
       ok: false,
-      detail: `${folder} has 81920 bytes (22 %) and 20 % of its inodes free, ${wanted}`,
+      detail: `${folder} has 80.0 KiB (22 %) and 20 % of its inodes free, ${wanted}`,
     });
   });
 

@@ -14,6 +14,7 @@ const anyTopic = fc.oneof(
   names.map(topicOf.beat),
   names.map(topicOf.report),
   names.map(topicOf.answer),
+  names.map(topicOf.output),
   names.map(topicOf.receipt),
   names.map(topicOf.ask),
   names.map((name) => topicOf.head(`node/${name}`)),
@@ -39,7 +40,7 @@ describe('permissions', () => {
   it('[4] a node publishes under its own name alone', () => {
     fc.assert(
       fc.property(anyPeer, anyTopic, (peer, topic) => {
-        const own = new RegExp(`^${TOPIC_ROOT}/node/${peer.node}/(status|beat|report|answer)$`);
+        const own = new RegExp(`^${TOPIC_ROOT}/node/${peer.node}/(status|beat|report|output|answer)$`);
         expect(mayPublish(peer, topic)).toBe(own.test(topic));
       }),
       { numRuns: 1000 },
@@ -64,7 +65,7 @@ describe('permissions', () => {
     fc.assert(
       fc.property(anyPeer, anyTopic, (peer, topic) => {
         if (!mayReceive(peer, topic)) return;
-        expect(topic).not.toMatch(/(status|beat|report|answer)$/);
+        expect(topic).not.toMatch(/(status|beat|report|output|answer)$/);
         expect(maySubscribe(peer, topic)).toBe(true);
       }),
       { numRuns: 1000 },

@@ -1,5 +1,5 @@
 /** The checks kernel-modules and nfs: whether the kernel of the box can do what the roles ask of it (I54: a virtual box may not be permitted to). */
-import { fail, pass, skip } from '../../../common/findings.ts';
+import { fail, pass, skip, warn } from '../../../common/findings.ts';
 import type { CheckName, Finding } from '../../../protocol/preflight.ts';
 import { type Asked, type Check, NOBODY_SAID } from '../asked.ts';
 import type { Box } from '../box.ts';
@@ -37,7 +37,15 @@ async function containerOf(box: Box): Promise<string | null> {
     : null;
 }
 
-async function judged(name: CheckName, modules: string[], why: string, { box }: Asked): Promise<Finding> {
+interface Wanted {
+  name: CheckName;
+  modules: string[];
+  why: string;
+  /** What nothing declared asks for yet is no failure. */
+  missing?: typeof fail;
+}
+
+async function judged({ name, modules, why, missing: say = fail }: Wanted, { box }: Asked): Promise<Finding> {
   const able = await Promise.all(modules.map(async (module) => ({ module, is: await ableTo(box, module) })));
   const container = await containerOf(box);
   const named = (...ways: Able[]) => able.filter(({ is }) => ways.includes(is)).map(({ module }) => module);
@@ -46,12 +54,12 @@ async function judged(name: CheckName, modules: string[], why: string, { box }: 
   if (missing.length === 0) return pass(name, `the kernel has ${modules.join(', ')}`);
   const list = missing.join(', ');
   if (container !== null)
-    return fail(name, `${list} is not loaded, and this is ${container}`, {
+    return say(name, `${list} is not loaded, and this is ${container}`, {
       why,
       fix: 'load it on the host, and let the host permit its use; or use a virtual machine',
       command: `modprobe -a ${missing.join(' ')}`,
     });
-  return fail(name, `the kernel ${box.release} lacks ${list}`, {
+  return say(name, `the kernel ${box.release} lacks ${list}`, {
     why,
     fix: 'install the whole kernel of the distribution and reboot; kernels of some clouds and of virtual boxes leave it out',
     command: `modprobe -a ${missing.join(' ')}`,
@@ -62,16 +70,20 @@ export const kernelModules: Check = (asked) => {
   if (!asked.needs) return skip('kernel-modules', NOBODY_SAID);
   const modules = asked.needs.modules.filter((module) => !isNfs(module));
   if (modules.length === 0) return pass('kernel-modules', 'the roles need none');
-  return judged('kernel-modules', modules, 'the balancer needs it to hand packets on', asked);
+  const why = 'the balancer needs it to hand packets on';
+  return judged({ name: 'kernel-modules', modules, why }, asked);
 };
 
 export const nfs: Check = (asked) => {
   if (!asked.needs) return skip('nfs', NOBODY_SAID);
   const modules = asked.needs.modules.filter(isNfs);
   if (modules.length === 0) return pass('nfs', 'the roles neither mount nor export');
-  const serves = modules.includes('nfsd');
-  return judged(
-    ...(['nfs', modules, serves ? 'it cannot be a file server' : 'site data cannot be mounted'] as const),
-    asked,
-  );
+  if (modules.includes('nfsd'))
+    return judged({ name: 'nfs', modules, why: 'it cannot be a file server' }, asked);
+  return asked.needs.storages.length > 0
+    ? judged({ name: 'nfs', modules, why: 'site data cannot be mounted' }, asked)
+    : judged(
+        { name: 'nfs', modules, why: 'a storage, once one is declared, could not be mounted', missing: warn },
+        asked,
+      );
 };

@@ -29,7 +29,9 @@ export function forbiddenEdits(edits: readonly Edit[], { name, role }: Caller, v
 
 function adminsMatter(edit: Edit, view: View): string | undefined {
   if (edit.op === 'delete') {
-    const admins = ['Policy', 'Template', 'Cluster', 'Node'].includes(edit.kind);
+    const admins = ['Policy', 'Template', 'Cluster', 'Node', 'Action'].includes(edit.kind);
+    const ran = edit.kind === 'Schedule' ? adminsAction(edit.name, view) : undefined;
+    if (ran !== undefined) return `deleting ${keyOf(edit)}, which runs ${ran},`;
     return admins ? `deleting ${keyOf(edit)}` : undefined;
   }
   const { resource } = edit;
@@ -39,13 +41,25 @@ function adminsMatter(edit: Edit, view: View): string | undefined {
     case 'Policy':
     case 'Template':
     case 'Cluster':
+    case 'Action':
       return isSame(resource, view[resource.kind].get(resource.name))
         ? undefined
         : `writing ${keyOf(resource)}`;
+    case 'Schedule': {
+      if (isSame(resource, view.Schedule.get(resource.name))) return undefined;
+      const ran = adminsAction(resource.name, view, resource.spec.action);
+      return ran === undefined ? undefined : `a schedule for ${ran}`;
+    }
     default:
       return undefined;
   }
 }
+
+/** Who may not run an action may not have it run by the calendar, nor end that. */
+const adminsAction = (schedule: string, { Schedule, Action }: View, wanted?: string): string | undefined =>
+  [wanted, Schedule.get(schedule)?.spec.action].find(
+    (action) => action !== undefined && Action.get(action)?.spec.access === 'admin',
+  );
 
 const isSame = ({ spec }: Resource, known: { digest: string } | undefined): boolean =>
   known?.digest === sha256(canonical(spec));

@@ -24,10 +24,13 @@ interface Judged {
 export interface Changes {
   /** @throws EvenkeelError with every problem; nothing has changed then */
   write(request: WriteRequest): Promise<WriteResult>;
-  apply(request: WriteRequest): Promise<ApplyAnswer>;
+  apply(request: WriteRequest): Promise<Applied>;
   /** What `apply` would do and answer, with diffs. @throws EvenkeelError as `apply` does */
-  dryRun(request: WriteRequest): Promise<ApplyAnswer>;
+  dryRun(request: WriteRequest): Promise<Applied>;
 }
+
+/** For whoever asked. */
+type Applied = Omit<ApplyAnswer, 'actor'>;
 
 /** With more edits, or more sites to be rendered for one of them, a change is large. */
 const LARGE = 500;

@@ -1,9 +1,12 @@
 /** Nodes: how they are, what an operator says of them, and what they are asked. */
 import type { FastifyReply } from 'fastify';
+import { sameRelease } from '../../../common/own-release.ts';
 import { policiesOf } from '../../../common/policies.ts';
 import type { RenderedUnit } from '../../../common/render/rendered.ts';
 import { EvenkeelError } from '../../../protocol/errors.ts';
+import type { Ask } from '../../../protocol/messages.ts';
 import type { NodeSpec } from '../../../protocol/resources/node.ts';
+import type { ReleaseWanted } from '../../../protocol/upgrade.ts';
 import type { NodeView } from '../../../protocol/views.ts';
 import { changeOne } from '../change/one.ts';
 import { declaredNow } from '../change/proposed.ts';
@@ -26,9 +29,10 @@ type NodeRoutes = Pick<
   | 'release'
   | 'retry'
   | 'removeNode'
+  | 'upgradeNode'
 >;
 
-export function nodeRoutes({ store, nodes, ask, clock }: Given): NodeRoutes {
+export function nodeRoutes({ store, nodes, ask, release, clock }: Given): NodeRoutes {
   const renderer = createRenderer();
   const viewOf = (name: string): NodeView => {
     const view = nodes.one(name);
@@ -36,9 +40,13 @@ export function nodeRoutes({ store, nodes, ask, clock }: Given): NodeRoutes {
     return view;
   };
   /** A node that is known to be away is not waited for. */
-  const askOnline = (name: string, what: 'plan' | 'retry') => {
+  const askOnline = (
+    name: string,
+    what: 'plan' | 'retry' | 'upgrade' | 'upgrade-check',
+    more?: Pick<Ask, 'release'>,
+  ) => {
     const { online, lastSeen } = viewOf(name);
-    if (online) return ask(name, what);
+    if (online) return ask(name, what, more);
     const seen = lastSeen === null ? 'it was never heard' : `it was last heard at ${lastSeen}`;
     throw new EvenkeelError('node-unreachable', `the node ${name} is not connected: ${seen}`);
   };
@@ -103,6 +111,13 @@ export function nodeRoutes({ store, nodes, ask, clock }: Given): NodeRoutes {
       say(name, reply, caller, (spec) => ({ ...spec, hold: untilOf(reason, caller, deadline) })),
     release: ({ params: { name }, caller, reply }) =>
       say(name, reply, caller, ({ hold: _, ...spec }) => spec),
+    upgradeNode: async ({ params: { name }, body }) => {
+      const wanted = wantedOf(release.agent(), body.release);
+      const { dryRun } = body;
+      const { error } = await askOnline(name, dryRun ? 'upgrade-check' : 'upgrade', { release: wanted });
+      if (error !== undefined) throw new EvenkeelError('upgrade-refused', `the node ${name} says: ${error}`);
+      return { release: wanted.id };
+    },
     removeNode: async ({ params: { name }, query: { force }, caller, reply }) => {
       viewOf(name);
       const edits = [{ op: 'delete' as const, kind: 'Node' as const, name, where: '' }];
@@ -118,3 +133,13 @@ const untilOf = (reason: string, { name }: Caller, until: string | undefined) =>
   ...{ reason, owner: name },
   ...(until ? { until } : {}),
 });
+
+/** @throws EvenkeelError upgrade-refused for a manager that has nothing to give */
+function wantedOf(own: { id: string; sum: string } | undefined, named: string | undefined): ReleaseWanted {
+  if (own && (named === undefined || sameRelease(named, own.id))) return own;
+  if (named !== undefined) return { id: named };
+  throw new EvenkeelError(
+    'upgrade-refused',
+    'this manager runs from a checkout and has no release to give; install.sh upgrade makes it newer',
+  );
+}

@@ -30,19 +30,19 @@ export function resourceRoutes(store: ApiStore, { write }: Changes): ResourceRou
       reply.header('etag', etagOf(found.revision));
       return shown(found);
     },
-    put: async ({ params: { kind, name }, body: { spec }, caller, request, reply }) =>
+    put: async ({ params: { kind, name }, query: { force }, body: { spec }, caller, request, reply }) =>
       answered(
         await changeOne(parts, {
-          ...{ kind, name, caller },
+          ...{ kind, name, caller, guard: guardOf(force) },
           wanted: () => withWhatIsKnown({ kind, name, spec }, store.view()),
           ifMatch: (has) => wantedRevision(request.headers, has),
         }),
         reply,
       ),
-    patch: async ({ params: { kind, name }, body: { spec }, caller, request, reply }) =>
+    patch: async ({ params: { kind, name }, query: { force }, body: { spec }, caller, request, reply }) =>
       answered(
         await changeOne(parts, {
-          ...{ kind, name, caller },
+          ...{ kind, name, caller, guard: guardOf(force) },
           wanted: (known) => {
             if (!known) throw nothing(kind, name);
             return { spec: mergePatch(known.spec, spec) };
@@ -57,13 +57,14 @@ export function resourceRoutes(store: ApiStore, { write }: Changes): ResourceRou
       const ifMatch = wantedRevision(request.headers, known.revision);
       const edits = [{ op: 'delete' as const, kind, name, where: '', ifMatch }];
       refuse(forbiddenEdits(edits, caller, store.view()));
-      const guard = force ? 'forced' : 'on';
-      const { revision, warnings } = await write({ actor: actorOf(caller), edits, guard });
+      const { revision, warnings } = await write({ actor: actorOf(caller), edits, guard: guardOf(force) });
       warn(reply, warnings);
       return { revision };
     },
   };
 }
+
+const guardOf = (force = false) => (force ? ('forced' as const) : ('on' as const));
 
 const nothing = (kind: Kind, name: string) =>
   new EvenkeelError('not-found', `there is no ${keyOf({ kind, name })}`);

@@ -60,6 +60,48 @@ describe('[2.8] apply', () => {
     expect(api.store.view().Site.has('go.example')).toBe(false);
   });
 
+  it('deletes single resources in the same change, all or nothing, and tells whom the journal names', async () => {
+    const tcp = { ports: [{ port: 25, target: 25 }], protocol: 'tcp', vip: '127.0.0.90' };
+    const pool = { role: 'web', check: 'http', probe: { type: 'tcp' } };
+    await applied({
+      documents: [
+        node('m1', ['web'], '127.0.0.41'),
+        { kind: 'VirtualService', name: 'smtp', spec: { ...tcp, pool } },
+        site('doomed.example'),
+      ],
+    });
+    const deletes = [
+      { kind: 'Node', name: 'm1' },
+      { kind: 'VirtualService', name: 'smtp' },
+      { kind: 'Site', name: 'doomed.example' },
+    ];
+    const body = { documents: [site('new.example')], deletes };
+    const before = api.store.meta().revision;
+    const refused = problemOf(await api.ask('POST', '/api/v1/apply', body));
+    const losses = refused.problems?.map(({ message }) => message) ?? [];
+    expect(losses).toEqual([expect.stringContaining('would end virtual service smtp, which 4 nodes')]);
+    const word = losses.map((loss) => loss.replace('4 nodes', '5 nodes'));
+    expect(problemOf(await api.ask('POST', '/api/v1/apply', { ...body, losses: word })).code).toBe(
+      'empty-pool',
+    );
+    const found = api.store.view().Node.get('m1')?.revision ?? 0;
+    const stale = { 'Node/m1': found + 1, 'Site/new.example': 0 };
+    const late = await api.ask('POST', '/api/v1/apply', { ...body, losses, revisions: stale });
+    expect(problemOf(late)).toMatchObject({ code: 'stale-revision', problems: [{ path: 'deletes/0' }] });
+    const operator = { authorization: `Bearer ${api.tokens.operator}` };
+    const denied = await api.ask('POST', '/api/v1/apply', { ...body, losses }, operator);
+    expect(pathsOf(denied)).toEqual(['deletes/0']);
+    expect(api.store.meta().revision).toBe(before);
+    const dry = await applied({ ...body, losses, revisions: { 'Node/m1': found }, dryRun: true });
+    expect(dry).toMatchObject({ created: 1, deleted: 3, actor: 'token:admin' });
+    expect(api.store.meta().revision).toBe(before);
+    const done = await applied({ ...body, losses, revisions: { 'Node/m1': found } });
+    expect(done).toMatchObject({ created: 1, deleted: 3, actor: 'token:admin' });
+    expect(api.store.view().Node.has('m1')).toBe(false);
+    expect(api.store.view().VirtualService.has('smtp')).toBe(false);
+    expect(problemOf(await api.ask('POST', '/api/v1/apply', body)).code).toBe('not-found');
+  });
+
   it('leaves what a box or a verb has said of a node, where the document is silent about it', async () => {
     const identity = { key: 'ab'.repeat(32), joined: '2026-11-21T09:00:00Z' };
     await declare(api.store, [node('n4', ['web'], '127.0.0.14', { identity })]);

@@ -114,3 +114,18 @@ it('[3.7] what a file server would refuse is refused at the door: more lines tha
   const { statusCode } = await asked(4000);
   expect(statusCode).toBe(201);
 });
+
+it('[2.6] what the guards refuse is carried out by force, by each way to write', async () => {
+  const of = (server: unknown) => ({ server, export: '/data/more', mountpoint: '/chroot/more' });
+  await declare(api.store, [
+    node('old', ['storage'], '127.0.0.143'),
+    { kind: 'Storage', name: 'more', spec: of({ node: 'old' }) },
+  ]);
+  const path = '/api/v1/resources/Storage/more';
+  for (const method of ['PUT', 'PATCH'] as const) {
+    const refused = await api.ask(method, path, { spec: of('127.0.0.144') });
+    expect([refused.statusCode, refused.body]).toEqual([409, expect.stringContaining('?force=true')]);
+  }
+  expect((await api.ask('PATCH', `${path}?force=true`, { spec: of('127.0.0.144') })).statusCode).toBe(200);
+  expect((await api.ask('PUT', `${path}?force=true`, { spec: of('127.0.0.145') })).statusCode).toBe(200);
+});

@@ -17,7 +17,8 @@ afterEach(async () => {
   [api, folder] = [undefined, undefined];
 });
 
-const SCRIPT = '#!/bin/sh\necho installed\n';
+const PINS = `pinned_release=1.0.0-aaaaaaaaaaaa-agent\npinned_bundle=${'c'.repeat(64)}\n`;
+const SCRIPT = `#!/bin/sh\n${PINS}echo installed\n`;
 
 /** A release as it lies on a manager's box: a link leads to it. */
 function release(bundle: Buffer): string {

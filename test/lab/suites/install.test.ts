@@ -124,6 +124,7 @@ it('[4 must show] from a bare Debian to joined and serving in one pasted line; t
   await until('it serves', async () => (await site(w1().address)) === '200 hello from w1', 60_000);
   process.stdout.write(`node: ${((performance.now() - began) / 1000).toFixed(1)} s\n${joined.stdout}`);
   expect(await m1().run('evenkeel nodes')).toContain('w1');
+  expect(await w1().run('systemctl show -p ActiveState --value evenkeel@nginx')).toBe('active\n');
   const before = await state(w1());
   const again = await w1().sh('sh /lab/line.sh', { timeout: INSTALL_MS });
   expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('Nothing to change.')]);
@@ -135,13 +136,16 @@ it('[4.1] the agent comes back with the box, is ended when it hangs, and what it
   await w1().powerCut();
   await w1().boot();
   await until('it serves again', async () => (await site(w1().address)) === '200 hello from w1', 120_000);
+  const nginx = () => w1().run('systemctl show -p MainPID --value evenkeel@nginx');
+  const own = await nginx();
+  expect(Number(own)).toBeGreaterThan(1);
   await w1().run('systemctl kill --signal=STOP evenkeel-agent');
   await until(
     'systemd has ended it and started another',
     async () => Number(await w1().run('systemctl show -p NRestarts --value evenkeel-agent')) > 0,
     180_000,
   );
-  expect(await site(w1().address)).toBe('200 hello from w1');
+  expect([await site(w1().address), await nginx()]).toEqual(['200 hello from w1', own]);
 }, 600_000);
 
 it('[4 must show] an installer that is killed at ten random points, each time run again, ends joined', async () => {
@@ -165,8 +169,9 @@ it('[4.1] uninstalled, nothing of it is left', async () => {
       `find /etc /usr /var /run /root -xdev \\( -path /lab -o -path '/var/log/journal' \\) -prune -o -iname '*evenkeel*' -print`,
     );
     expect(left).toBe('');
-    expect((await box.sh('systemctl is-active evenkeel-agent evenkeel-manager')).stdout).toBe(
-      'inactive\ninactive\n',
+    expect((await box.sh('systemctl is-active evenkeel-agent evenkeel-manager evenkeel@nginx')).stdout).toBe(
+      'inactive\ninactive\ninactive\n',
     );
+    expect((await box.sh('grep ":0050 .* 0A" /proc/net/tcp')).stdout).toBe('');
   }
 }, 300_000);

@@ -80,6 +80,7 @@ export function createAgent({ identity, paths, wires, wear = (desired) => desire
         lease: () => undefined,
         ask: async ({ id, what }) => ({ id, what, units: await units.plan() }),
         hello: units.say,
+        refused: () => undefined,
       },
       beat: () => ({ ok: isWell(units) }),
       version: '0.1.0',

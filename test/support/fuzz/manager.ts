@@ -84,12 +84,19 @@ async function openParts(folder: string, faults: Faults) {
   return { store, pki, broker, machines, running };
 }
 
+const unheard = {
+  answer: () => undefined,
+  traffic: () => undefined,
+  output: () => undefined,
+  gone: () => undefined,
+};
+
 function wire(store: Store, pki: Pki, faults: Faults) {
   const { cluster } = store.meta();
   const world = worldOf(store);
   const events = createEvents({ store, log });
   const observed = createObserved({ clock, emit: events.emit, headsOf: world.headsOf });
-  const peers = createPeers({ lookup: world.peer, refused: () => undefined, clock });
+  const peers = createPeers({ lookup: world.peer, removed: () => false, refused: () => undefined, clock });
   const broker = createBroker({
     listen: { address, port: 0 },
     tls: pki.credentials,
@@ -105,9 +112,7 @@ function wire(store: Store, pki: Pki, faults: Faults) {
         missed.beat(node, beat);
       },
       report: async (node, report) => observed.report(node, report),
-      answer: () => undefined,
-      traffic: () => undefined,
-      gone: () => undefined,
+      ...unheard,
     },
     refused: () => undefined,
     clock,
@@ -134,6 +139,8 @@ function wire(store: Store, pki: Pki, faults: Faults) {
     peers,
     refused: () => undefined,
     renew: (node, csr) => pki.issueNode(node, csr),
+    leave: () => Promise.reject(new Error('nobody leaves')),
+    queue: () => Promise.reject(new Error('nothing is queued')),
     held: () => store.meta().mode === 'held',
     log,
   });

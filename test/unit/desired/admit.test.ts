@@ -265,3 +265,102 @@ it('[2 bad input] reports every problem of a request at once', () => {
     'still-referenced ',
   ]);
 });
+
+it('[5.1] an action has one way to be done, words that name its parameters, and rules that its own defaults fit', () => {
+  const action = (spec: object, name = 'a') => ({ kind: 'Action', name, spec }) as unknown as Resource;
+  const of = (spec: object) =>
+    problems([], ...puts(action({ parameters: {}, roles: [], idempotent: true, ...spec })));
+  const text = { type: 'text', maxLength: 9, dash: false, secret: false };
+  const list = { type: 'list', maxLength: 9, dash: false, minItems: 0, maxItems: 9 };
+  expect(of({ run: ['true'] })).toEqual([]);
+  expect(of({})).toEqual(['invalid-document documents/0/spec/run']);
+  expect(of({ run: ['true'], do: 'reboot' })).toEqual(['invalid-document documents/0/spec/run']);
+  expect(of({ do: 'reboot', unless: ['true'] })).toEqual(['invalid-document documents/0/spec/do']);
+  expect(of({ run: ['x', '{{gone}}'] })).toEqual(['invalid-document documents/0/spec/run/1']);
+  expect(of({ run: ['x'], input: '{{gone}}' })).toEqual(['invalid-document documents/0/spec/input']);
+  expect(of({ run: ['{{x}}'], parameters: { x: text } })).toEqual([
+    'invalid-document documents/0/spec/run/0',
+  ]);
+  expect(of({ run: ['x', '-{{x}}'], parameters: { x: list } })).toEqual([
+    'invalid-document documents/0/spec/run/1',
+  ]);
+  expect(of({ run: ['x'], parameters: { x: { ...text, pattern: '(' } } })).toEqual([
+    'invalid-document documents/0/spec/parameters/x/pattern',
+  ]);
+  expect(of({ run: ['x'], parameters: { x: { ...text, default: '-x' } } })).toEqual([
+    'invalid-document documents/0/spec/parameters/x/default',
+  ]);
+  expect(of({ run: ['x'], undo: { action: 'gone', parameters: {} } })).toEqual([
+    'dangling-reference documents/0/spec/undo/action',
+  ]);
+});
+
+it('[5.6] a schedule has a line, a zone and a place that mean something, and an action that it can run', () => {
+  const text = { type: 'text', maxLength: 9, dash: false };
+  const action = (parameters: object) =>
+    ({
+      ...{ kind: 'Action', name: 'a' },
+      spec: { run: ['true'], parameters, roles: [], idempotent: true },
+    }) as unknown as Resource;
+  const schedule = (spec: object = {}) =>
+    ({
+      ...{ kind: 'Schedule', name: 's' },
+      spec: { action: 'a', parameters: {}, on: 'web', cron: '0 3 * * *', timeZone: 'UTC', ...spec },
+    }) as unknown as Resource;
+  const box = node('web1');
+  const of = (spec: object, ...more: Resource[]) =>
+    problems([box, action({ x: { ...text, default: 'x' } })], ...puts(schedule(spec), ...more));
+  expect(of({})).toEqual([]);
+  expect(of({ on: 'all', jitter: '24h', timeZone: 'Europe/Berlin', parameters: { x: 'y' } })).toEqual([]);
+  expect(of({ on: 'web1' })).toEqual([]);
+  expect(of({ cron: '61 * * * *', timeZone: 'Berlin', jitter: '25h', on: 'wbe' })).toEqual([
+    'invalid-document documents/0/spec/cron',
+    'invalid-document documents/0/spec/jitter',
+    'invalid-document documents/0/spec/on',
+    'invalid-document documents/0/spec/timeZone',
+  ]);
+  expect(of({ parameters: { x: '-x', y: 1 } })).toEqual([
+    'invalid-document documents/0/spec/parameters/x',
+    'invalid-document documents/0/spec/parameters/y',
+  ]);
+  expect(of({ action: 'gone' })).toEqual(['dangling-reference documents/0/spec/action']);
+  expect(of({ action: 'b' }, { ...action({}), name: 'b' } as Resource)).toEqual([]);
+});
+
+it('[5.6] a schedule gives no secret, and its action can neither go nor change so that it cannot be run any more', () => {
+  const action = (parameters: object) =>
+    ({
+      ...{ kind: 'Action', name: 'a' },
+      spec: { run: ['true'], parameters, roles: [], idempotent: true },
+    }) as unknown as Resource;
+  const schedule = (parameters: object = {}) =>
+    ({
+      ...{ kind: 'Schedule', name: 's' },
+      spec: { action: 'a', parameters, on: 'all', cron: '0 3 * * *', timeZone: 'UTC' },
+    }) as unknown as Resource;
+  const secret = { type: 'text', maxLength: 9, dash: false, secret: true };
+  expect(problems([action({ x: secret })], ...puts(schedule({ x: 'geheim' })))).toEqual([
+    'invalid-document documents/0/spec/parameters/x',
+  ]);
+  expect(problems([action({ x: secret })], ...puts(schedule()))).toEqual([
+    'invalid-document documents/0/spec/parameters/x',
+  ]);
+  expect(problems([action({ x: { ...secret, default: '' } })], ...puts(schedule()))).toEqual([]);
+  const there = [action({}), schedule()];
+  expect(problems(there, deletion('Action', 'a'))).toEqual(['still-referenced ']);
+  expect(problems(there, deletion('Action', 'a'), deletion('Schedule', 's'))).toEqual([]);
+  expect(problems(there, ...puts(action({ x: { ...secret, secret: false } })))).toEqual([
+    'still-referenced documents/0/spec/parameters',
+  ]);
+  expect(problems(there, ...puts(action({ x: { ...secret, secret: false } }), schedule({ x: 'y' })))).toEqual(
+    [],
+  );
+});
+
+it('[5.4] neither a node nor a role is named all, which means every node wherever nodes are selected', () => {
+  expect(problems([], ...puts(node('all')))).toEqual(['invalid-document documents/0/name']);
+  expect(problems([], ...puts(node('n1', { roles: ['web', 'all'] })))).toEqual([
+    'invalid-document documents/0/spec/roles/1',
+  ]);
+  expect(problems([], ...puts(node('all1', { roles: ['all-web'] })))).toEqual([]);
+});

@@ -66,7 +66,7 @@ describe('[3.7] a storage that nodes mount is not taken from them by accident', 
       value: 'home',
       message:
         'w1, w2 mount Storage/home at /home from 10.0.0.40:/data/home; it would be taken from them, and programs there would see an empty folder',
-      fix: 'move it to another server first: evenkeel storage move home; if it is lost, repeat it with force',
+      fix: 'move it to another server first: evenkeel storage move home; if it is lost, repeat it with --force (by API ?force=true)',
     });
   });
 

@@ -2,15 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Asked } from '../../../agent/preflight/asked.ts';
 import { createBox } from '../../../agent/preflight/box.ts';
-import { otherAgent } from '../../../agent/preflight/checks/other-agent.ts';
-import { portsOut } from '../../../agent/preflight/checks/ports-out.ts';
 import { lookedAt } from '../../../agent/preflight/checks.ts';
 import { osIn } from '../../../agent/preflight/look.ts';
 import type { Finding } from '../../../protocol/preflight.ts';
 import {
   ALPINE,
   askedOf,
-  boxOf,
   DEBIAN,
   MOUNTS_DATA,
   MOUNTS_HOME,
@@ -118,6 +115,14 @@ const cases: [title: string, name: string, state: string, found: RegExp, Recorde
     /lacks nfsv4/,
     { files: { '/proc/filesystems': '\text4\n' } },
     { needs: MOUNTING },
+  ],
+  [
+    'the same where no storage is declared that it would mount',
+    'nfs',
+    'warn',
+    /lacks nfsv4/,
+    { files: { '/proc/filesystems': '\text4\n' } },
+    { needs: { modules: ['nfsv4'] } },
   ],
   [
     'no server in the kernel',
@@ -309,44 +314,9 @@ describe('[4.3] a check of the box', () => {
   it('that depends on the roles is left out, and says so, while the manager has not said what they need', async () => {
     const findings = await lookedAt({ ...askedOf({}), needs: undefined });
     const skipped = findings.filter(({ state }) => state === 'skip').map(({ name }) => name);
-    expect(skipped).toEqual(['home-layout', 'kernel-modules', 'nfs', 'quota', 'packages', 'vip-on-lo']);
-  });
-});
-
-describe('[4.3] other-agent', () => {
-  const PEM = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
-  const kept = (ca: string): Recorded => ({
-    files: {
-      '/var/lib/evenkeel/identity/cert.pem': 'x',
-      '/var/lib/evenkeel/identity/ca.pem': ca,
-      '/var/lib/evenkeel/identity/manager.json': '{"node":"web1","address":"10.0.0.1"}',
-    },
-  });
-  const judged = (recorded: Recorded) => otherAgent({ address: '10.0.0.9', ca: PEM })(askedOf(recorded));
-
-  it('passes for a box of nobody, and for a node of the same manager', async () => {
-    expect(await judged({})).toMatchObject({ state: 'pass', found: 'this box is no node yet' });
-    expect(await judged(kept(`${PEM}${PEM.replace('AAAA', 'BBBB')}`))).toMatchObject({ state: 'pass' });
-  });
-
-  it('fails for a node of another manager, names it, and says how to leave', async () => {
-    expect(await judged(kept(PEM.replace('AAAA', 'CCCC')))).toMatchObject({
-      ...{ state: 'fail', found: 'this box is node web1 of the manager at 10.0.0.1' },
-      command: 'sh /usr/lib/evenkeel/current/install.sh uninstall',
-    });
-  });
-});
-
-describe('[4.3] ports-out', () => {
-  const doors = [
-    { port: 8443, what: 'joining' },
-    { port: 2400, what: 'desired state' },
-  ];
-  it('passes where every door answers, and fails with the port and the reason where one does not', async () => {
-    expect(await portsOut(boxOf(), '10.0.0.1', doors)).toMatchObject({ state: 'pass' });
-    expect(await portsOut(boxOf({ shut: { 2400: 'ECONNREFUSED' } }), '10.0.0.1', doors)).toMatchObject({
-      ...{ state: 'fail', found: '10.0.0.1 does not answer at 2400 (desired state): ECONNREFUSED' },
-    });
+    expect(skipped).toEqual([
+      ...['home-layout', 'kernel-modules', 'nfs', 'quota', 'packages', 'systemd', 'vip-on-lo'],
+    ]);
   });
 });
 

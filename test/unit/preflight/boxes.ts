@@ -103,7 +103,7 @@ export const askedOf = (
   const box = boxOf(recorded);
   const os = osIn(recorded.files?.['/etc/os-release'] ?? DEBIAN);
   return {
-    ...{ box, address: '10.0.0.13', member: false },
+    ...{ box, address: '10.0.0.13', member: false, service: 'direct' },
     look: { os, arch: box.arch, addresses: box.addresses(), clock: box.now() },
     paths: { state: '/var/lib/evenkeel', run: '/run/evenkeel', log: '/var/log/evenkeel' },
     needs: { ...NOTHING, ...needs },

@@ -131,12 +131,12 @@ const cases: [title: string, name: string, state: string, found: RegExp, Given][
     { box: { clock: NOW - 49 * 3_600_000 } },
   ],
   ['a clock ahead of its renewal', 'clock', 'fail', /^384 h ahead of/, { box: { clock: NOW + 16 * DAY } }],
-  ['an address that is free', 'addresses', 'pass', /is free/, {}],
+  ['an address that is free', 'addresses', 'pass', /is nobody else’s/, {}],
   [
     'its own address, once it is a node',
     'addresses',
     'pass',
-    /is free/,
+    /is nobody else’s/,
     { documents: [node('web1', '10.0.0.13')] },
   ],
   [
@@ -158,7 +158,7 @@ const cases: [title: string, name: string, state: string, found: RegExp, Given][
       'the same where HAProxy answers at the address of its box',
       'addresses',
       'pass',
-      /is free/,
+      /is nobody else’s/,
     ] as const),
     {
       roles: ['balancer'],
@@ -183,7 +183,7 @@ const cases: [title: string, name: string, state: string, found: RegExp, Given][
     'a director with one',
     'addresses',
     'pass',
-    /is free/,
+    /is nobody else’s/,
     { roles: ['balancer'], documents: [service('10.0.0.100')] },
   ],
   [

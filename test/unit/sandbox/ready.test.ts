@@ -12,7 +12,16 @@ const item = { kind: 'Site', name: 'bad.example', serving: 'nothing' as const, r
 const at = '2026-01-01T00:00:00Z';
 const holding = (more: Partial<NodeView> = {}): NodeView => ({
   ...{ name: 'n1', roles: ['web'], address: '127.0.0.11', state: 'active', online: true, lastSeen: at },
-  ...{ version: '', mode: 'enforce', converged: false, behind: [], alarms: [], certificateExpires: null },
+  ...{
+    version: '',
+    release: '',
+    does: '',
+    mode: 'enforce',
+    converged: false,
+    behind: [],
+    alarms: [],
+    certificateExpires: null,
+  },
   units: [{ unit: 'web', result: 'held', digest: 'd', revisions: {}, held: [item], at, timing: {} }],
   checks: [{ unit: 'web', check: 'process', state: 'up', detail: '', since: at }],
   ...more,

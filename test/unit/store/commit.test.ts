@@ -1,6 +1,7 @@
 /** Group commit: what waits is one transaction, judged in order, and answers tell what is on disk. */
 import { expect, it } from 'vitest';
-import type { Commit, Invite, Store } from '../../../manager/store/store.ts';
+import type { Invite } from '../../../common/invite.ts';
+import type { Commit, Store } from '../../../manager/store/store.ts';
 import { EvenkeelError } from '../../../protocol/errors.ts';
 import { basics, deletion, node, puts, site } from './declared.ts';
 import { contents, opened, refusal, tamper } from './opened.ts';

@@ -1,0 +1,271 @@
+/** `evenkeel run`, `runs` and `actions`: what can be done, having it done on nodes, and watching it. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { milliseconds } from '../../common/units.ts';
+import type { Rolling } from '../../protocol/queue.ts';
+import type { RunView } from '../../protocol/queue-api.ts';
+import type { ActionSpec } from '../../protocol/resources/action.ts';
+import { UsageError } from '../failure.ts';
+import { commandsTable, countsText, optionsText, runsTable, stoppedText, valuesText } from '../queue-look.ts';
+import { type Session, sessionOf } from '../session.ts';
+import { sayBehind, watched } from './watch.ts';
+
+interface RunOptions {
+  on: string;
+  jitter?: number;
+  expires?: number;
+  rolling?: string | true;
+  drain?: string | true;
+  stopAfter?: number;
+  watch: boolean;
+}
+
+export function addRun(program: Command): void {
+  program
+    .command('run')
+    .description('have an action done, on one node or on many, each in its own order')
+    .argument('<action>', 'as `evenkeel actions` names it')
+    .argument('[values...]', 'its parameters, name=value; a list with commas')
+    .requiredOption('--on <selector>', 'all, a role, or names with commas between')
+    .option('--jitter <duration>', 'spread the beginnings over this time, such as 30s', duration)
+    .option('--expires <duration>', 'what has not begun by then never does', duration)
+    .option(
+      '--rolling [size]',
+      'a few at a time, the next when those are well: how many, or a share such as 25%',
+    )
+    .option(
+      '--drain [duration]',
+      'with --rolling: out of its pools before, and back after; its visitors have 30s to end',
+    )
+    .option('--stop-after <count>', 'with --rolling: begin on no other node after so many that failed', count)
+    .option('--watch', 'see what every node says, until all is over; Ctrl-C only stops looking', false)
+    .addHelpText('after', HELP)
+    .action(async (action: string, given: string[], options: RunOptions, command: Command) => {
+      const session = sessionOf(command);
+      const { on, jitter = 0, expires, watch } = options;
+      const begun = await session.client.call('runStart', {
+        body: {
+          ...{ action, on, jitter, parameters: parametersIn(given) },
+          ...(expires === undefined ? {} : { expires: new Date(Date.now() + expires).toISOString() }),
+          ...rollingIn(options),
+        },
+      });
+      if (watch) return watched(begun.run, session);
+      await sayBehind(begun.run, session);
+      session.print(begun, () =>
+        [
+          `${action} on ${on}: ${countsText(begun)}; run ${begun.run}`,
+          `evenkeel runs ${begun.run} shows it, with --watch what it says; evenkeel queue shows what waits`,
+        ].join('\n'),
+      );
+    });
+}
+
+const HELP = `
+A node that fails halts its own queue alone: the same is tried again every five minutes, and evenkeel queue says why.
+
+Examples:
+  evenkeel run service-restart service=dovecot --on web --watch
+  evenkeel run package-install packages=htop,strace --on all --jitter 2m
+  evenkeel run reboot --on web --rolling 25% --drain --stop-after 2 --expires 4h --watch
+`;
+
+export function addRuns(program: Command): void {
+  program
+    .command('runs')
+    .description('what was asked to be done; one run with its nodes, and what they said')
+    .argument('[run]')
+    .option('--watch', 'what its nodes say, until all is over', false)
+    .option('--again', 'the same once more, on the nodes where it was skipped, cancelled or expired', false)
+    .option(
+      '--undo',
+      'have its action taken back, on the nodes where it changed something; with --again also a second time',
+      false,
+    )
+    .option('--cancel', 'end it on every node where it is not over, also where it runs', false)
+    .option('--reason <why>', 'with --cancel: kept with what it ends', '')
+    .option('--said <node>', 'every try of a node, with all that it said')
+    .action(async (run: string | undefined, options: RunsOptions, command: Command) => {
+      const session = sessionOf(command);
+      refuseMixed(run, options);
+      if (run === undefined) return list(session);
+      if (options.undo) return undo(run, options, session);
+      if (options.again) return again(run, options, session);
+      if (options.cancel) return cancel(run, options.reason, session);
+      if (options.said !== undefined) return tries(run, options.said, session);
+      if (options.watch) return watched(run, session);
+      const found = await sayBehind(run, session);
+      session.print(found, () =>
+        [
+          runsTable([found.run], session),
+          ...[optionsText(found.run)].filter((text) => text !== ''),
+          '',
+          commandsTable(found.commands, session),
+          ...stoppedText(found),
+        ].join('\n'),
+      );
+    });
+}
+
+interface RunsOptions {
+  watch: boolean;
+  again: boolean;
+  undo: boolean;
+  cancel: boolean;
+  reason: string;
+  said?: string;
+}
+
+/** @throws UsageError for words that do not go together: none is passed over in silence */
+function refuseMixed(
+  run: string | undefined,
+  { again, undo, cancel, watch, reason, said }: RunsOptions,
+): void {
+  const verbs = Object.entries({ again: again && !undo, undo, cancel, said: said !== undefined });
+  const given = verbs.flatMap(([name, isGiven]) => (isGiven ? [`--${name}`] : []));
+  const [first, second] = [...given, ...(watch && given.length === 0 ? ['--watch'] : [])];
+  if (run === undefined && first !== undefined)
+    throw new UsageError(`${first} is about one run`, `evenkeel runs RUN ${first}; evenkeel runs lists them`);
+  if (second !== undefined) throw new UsageError(`${first} and ${second} at once`, 'say one of them');
+  if (reason !== '' && !cancel)
+    throw new UsageError('--reason is for --cancel', 'leave it out, or add --cancel');
+}
+
+const again = async (run: string, options: RunsOptions, session: Session): Promise<void> =>
+  begun(await session.client.call('runAgain', { params: { run } }), options, session);
+
+const undo = async (run: string, options: RunsOptions, session: Session): Promise<void> =>
+  begun(
+    await session.client.call('runUndo', { params: { run }, body: { again: options.again } }),
+    options,
+    session,
+  );
+
+/** A run that an earlier one gave. */
+async function begun(run: RunView, { watch }: RunsOptions, session: Session): Promise<void> {
+  if (watch) return watched(run.run, session);
+  await sayBehind(run.run, session);
+  session.print(run, () => `${run.action} on ${run.on}: ${countsText(run)}; run ${run.run}`);
+}
+
+async function cancel(run: string, reason: string, session: Session): Promise<void> {
+  const ended = await session.client.call('runCancel', { params: { run }, body: { reason } });
+  session.print(
+    ended,
+    () =>
+      `${ended.action} on ${ended.on}: ${countsText(ended)}${ended.counts.running === undefined ? '' : '; what runs is being stopped'}`,
+  );
+}
+
+async function list(session: Session): Promise<void> {
+  const { items } = await session.client.call('runs');
+  session.print(items, () =>
+    items.length === 0 ? 'nothing was asked to be done' : runsTable(items, session),
+  );
+}
+
+async function tries(run: string, name: string, session: Session): Promise<void> {
+  const found = await session.client.call('tries', { params: { run, name } });
+  session.print(found, () =>
+    found.tries.length === 0
+      ? `${found.command.action} has not been tried on ${name} yet`
+      : found.tries
+          .map(({ number, end, status, from, to, error, output, omitted, already }) =>
+            [
+              `try ${number}: ${end}${already ? ', was done already' : ''}${status === null ? '' : `, status ${status}`}; ${from} to ${to}`,
+              ...(error === null ? [] : [error.message]),
+              ...(omitted > 0 ? [`(${omitted} characters in the middle were left out)`] : []),
+              output,
+            ].join('\n'),
+          )
+          .join('\n'),
+  );
+}
+
+/** @throws UsageError for what only a rolling run can do */
+function rollingIn({ rolling, drain, stopAfter }: RunOptions): { rolling?: Rolling } {
+  const named = Object.entries({ '--drain': drain, '--stop-after': stopAfter }).find(
+    ([, given]) => given !== undefined,
+  );
+  if (rolling === undefined && named !== undefined)
+    throw new UsageError(
+      `${named[0]} is for runs that go about their nodes a few at a time`,
+      'add --rolling',
+    );
+  if (rolling === undefined) return {};
+  return {
+    rolling: {
+      ...{ size: rolling === true ? '1' : rolling, stopAfter: stopAfter ?? 1 },
+      ...(drain === undefined ? {} : { drain: drain === true ? '30s' : drain }),
+    },
+  };
+}
+
+function count(text: string): number {
+  if (/^[1-9][0-9]{0,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('use a whole number from 1');
+}
+
+function duration(text: string): number {
+  if (/^[1-9][0-9]{0,4}(?:s|m|h)$/.test(text)) return milliseconds(text);
+  throw new InvalidArgumentError('use a whole number and s, m or h, such as 30s');
+}
+
+/** @throws UsageError for what is no name=value */
+export function parametersIn(given: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    given.map((text) => {
+      const at = text.indexOf('=');
+      if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+      throw new UsageError(`${text} is no name=value`, 'such as packages=htop,strace');
+    }),
+  );
+}
+
+export function addActions(program: Command): void {
+  program
+    .command('actions')
+    .description('what can be done on nodes; one action with its parameters')
+    .argument('[name]')
+    .action(async (name: string | undefined, _: object, command: Command) => {
+      const session = sessionOf(command);
+      if (name !== undefined) return actionPage(name, session);
+      const { items } = await session.client.call('list', {
+        params: { kind: 'Action' },
+        query: { limit: 1000 },
+      });
+      session.print(items, () =>
+        items.length === 0
+          ? 'there is no action: evenkeel-manager content | evenkeel apply -f - brings those that ship'
+          : session.table(
+              ['ACTION', 'PARAMETERS', 'FOR', 'WHAT IT DOES'],
+              items.map((item) => {
+                const { parameters, roles, description } = item.spec as ActionSpec;
+                return [
+                  item.name,
+                  Object.keys(parameters).join(' '),
+                  roles.join(', ') || 'every node',
+                  description,
+                ];
+              }),
+            ),
+      );
+    });
+}
+
+async function actionPage(name: string, session: Session): Promise<void> {
+  const found = await session.client.call('get', { params: { kind: 'Action', name } });
+  const { description, parameters, idempotent, access, timeout, roles, diagnose } = found.spec as ActionSpec;
+  session.print(found, () =>
+    [
+      `${session.paint('bold', name)}  ${description}`,
+      `  for          ${roles.join(', ') || 'every node'}; by ${access}s; ended after ${timeout}`,
+      `  after a failure ${idempotent ? 'it is tried again by itself' : 'it waits for a person'}`,
+      ...(diagnose.length === 0 ? [] : [`  diagnose     ${diagnose.join(', ')}`]),
+      ...Object.entries(parameters).map(([field, one]) => {
+        const given =
+          one.default === undefined ? 'must be given' : `else ${valuesText({ [field]: one.default })}`;
+        return `  ${field}  ${one.type}; ${given}  ${one.description}`;
+      }),
+    ].join('\n'),
+  );
+}

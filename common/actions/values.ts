@@ -1,0 +1,129 @@
+/** The values of an action's parameters: what somebody gave, checked and with the defaults filled in. Pure. */
+import type { Problem } from '../../protocol/errors.ts';
+import { nearest } from '../../protocol/nearest.ts';
+import type { ActionParameter, ActionSpec } from '../../protocol/resources/action.ts';
+
+export type ActionValue = string | number | string[];
+export type ActionValues = Record<string, ActionValue>;
+
+export type Valued = { ok: true; values: ActionValues } | { ok: false; problems: Problem[] };
+
+type Parameters = ActionSpec['parameters'];
+type TextRules = Extract<ActionParameter, { type: 'text' }>;
+type ListRules = Extract<ActionParameter, { type: 'list' }>;
+
+interface Wrong {
+  message: string;
+  fix: string;
+}
+
+/**
+ * @param given by name; a text where an integer or a list is wanted is read as one (`3`; `a,b`)
+ * @param where prefix of the paths in the problems, such as `parameters`
+ */
+export function valuesOf(parameters: Parameters, given: Record<string, unknown>, where: string): Valued {
+  const problems: Problem[] = [];
+  const refuse = (name: string, { message, fix }: Wrong) =>
+    problems.push({ code: 'invalid-document', path: `${where}/${name}`, message, fix });
+  const names = Object.keys(parameters);
+  for (const name of Object.keys(given)) if (!names.includes(name)) refuse(name, unknownName(name, names));
+  const values: ActionValues = {};
+  for (const [name, parameter] of Object.entries(parameters)) {
+    const value = given[name] ?? parameter.default;
+    if (value === undefined) {
+      refuse(name, { message: 'is missing', fix: `give ${name}=${exampleOf(parameter)}` });
+      continue;
+    }
+    const read = readAs(parameter, value);
+    const wrong = read === undefined ? kindWrong(parameter) : wrongWith(parameter, read);
+    if (wrong) refuse(name, wrong);
+    else if (read !== undefined) values[name] = read;
+  }
+  return problems.length === 0 ? { ok: true, values } : { ok: false, problems };
+}
+
+function unknownName(name: string, names: readonly string[]): Wrong {
+  const meant = nearest(name, [...names]);
+  const known = names.length === 0 ? 'this action has no parameters' : `use one of ${names.join(', ')}`;
+  return {
+    message: 'is no parameter of this action',
+    fix: `${meant === undefined ? '' : `did you mean ${meant}? `}${known}`,
+  };
+}
+
+const exampleOf = (parameter: ActionParameter): string =>
+  parameter.type === 'integer'
+    ? String(parameter.minimum)
+    : parameter.type === 'choice'
+      ? (parameter.values[0] ?? '')
+      : 'VALUE';
+
+/** Command lines and schedules know texts alone. */
+function readAs({ type }: ActionParameter, value: unknown): ActionValue | undefined {
+  if (type === 'integer') {
+    if (typeof value === 'number') return Number.isInteger(value) ? value : undefined;
+    return typeof value === 'string' && /^-?[0-9]{1,15}$/.test(value) ? Number(value) : undefined;
+  }
+  if (type === 'list') {
+    if (typeof value === 'string') return value === '' ? [] : value.split(',');
+    const isList = Array.isArray(value) && value.every((one) => typeof one === 'string');
+    return isList ? (value as string[]) : undefined;
+  }
+  return typeof value === 'string' ? value : undefined;
+}
+
+const kindWrong = ({ type }: ActionParameter): Wrong =>
+  type === 'integer'
+    ? { message: 'is no whole number', fix: 'use digits' }
+    : type === 'list'
+      ? { message: 'is no list of texts', fix: 'use texts with commas between, or a list of them' }
+      : { message: 'is no text', fix: 'use a text' };
+
+function wrongWith(parameter: ActionParameter, value: ActionValue): Wrong | undefined {
+  switch (parameter.type) {
+    case 'integer': {
+      const { minimum, maximum } = parameter;
+      const isIn = typeof value === 'number' && value >= minimum && value <= maximum;
+      return isIn ? undefined : { message: `is ${value}`, fix: `use ${minimum} to ${maximum}` };
+    }
+    case 'choice':
+      return parameter.values.includes(String(value))
+        ? undefined
+        : { message: `is ${shown(String(value))}`, fix: `use one of ${parameter.values.join(', ')}` };
+    case 'text':
+      return textWrong(parameter, String(value), parameter.secret);
+    case 'list':
+      return listWrong(parameter, value as string[]);
+  }
+}
+
+function listWrong(rules: ListRules, values: readonly string[]): Wrong | undefined {
+  const { minItems, maxItems } = rules;
+  if (values.length < minItems || values.length > maxItems)
+    return { message: `has ${values.length} values`, fix: `use ${minItems} to ${maxItems}` };
+  return values.flatMap((value) => textWrong(rules, value, false) ?? [])[0];
+}
+
+type Rules = Pick<TextRules, 'pattern' | 'maxLength' | 'dash'>;
+
+function textWrong({ pattern, maxLength, dash }: Rules, value: string, isSecret: boolean): Wrong | undefined {
+  const name = isSecret ? 'the value' : shown(value);
+  if (value.includes('\0'))
+    return { message: 'has a NUL in it', fix: 'leave it out: no program can be given one' };
+  if (value.length > maxLength)
+    return { message: `is ${value.length} characters long`, fix: `use ${maxLength} at most` };
+  if (value.startsWith('-') && !dash)
+    return {
+      message: `${name} begins with -`,
+      fix: 'a program would take it for an option; write it otherwise',
+    };
+  if (pattern !== undefined && !patternOf(pattern).test(value))
+    return { message: `${name} does not fit ${pattern}`, fix: 'write it as the action wants it' };
+  return undefined;
+}
+
+/** @throws SyntaxError for what is no regular expression */
+export const patternOf = (pattern: string): RegExp => new RegExp(`^(?:${pattern})$`, 'u');
+
+/** Short, on one line. */
+const shown = (value: string): string => JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);

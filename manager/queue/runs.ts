@@ -1,0 +1,301 @@
+/** Runs: what people ask to be done, made into commands, and what became of them. */
+import { type ActionValues as Values, valuesOf } from '../../common/actions/values.ts';
+import { secretsOf } from '../../common/actions/words.ts';
+import { type Clock, moment } from '../../common/clock.ts';
+import { newId } from '../../common/ids.ts';
+import { type Command, isOpened } from '../../common/queue/command.ts';
+import type { Run } from '../../common/queue/run.ts';
+import { firstTurn } from '../../common/queue/turn.ts';
+import type { View } from '../../common/view.ts';
+import type { AnswerOf, BodyOf, QueryOf } from '../../protocol/endpoints.ts';
+import { EvenkeelError } from '../../protocol/errors.ts';
+import { isOpen, type RunId } from '../../protocol/queue.ts';
+import type { CommandView, QueueView, RunView } from '../../protocol/queue-api.ts';
+import type { ActionSpec } from '../../protocol/resources/action.ts';
+import { type AccessRole, roles as accessRoles } from '../../protocol/views.ts';
+import type { QueueRows } from '../store/queue.ts';
+import type { Dealt } from '../store/schedules.ts';
+import type { Happening } from '../store/store.ts';
+import type { Live } from './live.ts';
+import type { Queue, Word } from './queue.ts';
+import type { RollingRuns } from './rolling.ts';
+import { selected } from './selector.ts';
+import { takesBack } from './undo.ts';
+import { commandView, countsOf, queueView, runView } from './views.ts';
+import { createWatching, type Follow } from './watching.ts';
+
+export interface RunsOptions {
+  queue: Queue;
+  rolling: Pick<RollingRuns, 'begun'>;
+  live: Pick<Live, 'follow' | 'tail'>;
+  rows: QueueRows;
+  view: () => View;
+  online: (node: string) => boolean;
+  /** Whether the manager is held: then nothing is written. */
+  held: () => boolean;
+  /** Looks at a node now. */
+  doctor: (node: string) => Promise<{ checks: AnswerOf<'queueDiagnose'>['checks'] }>;
+  emit: (happening: Happening) => void;
+  clock: Clock;
+}
+
+interface Caller {
+  name: string;
+  role: AccessRole;
+}
+
+/** Of a run that a schedule begins: as whose it is kept, and with it that the moment has been dealt with. */
+export interface Scheduled {
+  actor: string;
+  dealt?: Dealt;
+}
+
+export interface Runs {
+  /** @throws EvenkeelError not-found, forbidden, bad-request with every problem, queue-full; nothing is queued then */
+  start(body: BodyOf<'runStart'>, caller: Caller, scheduled?: Scheduled): Promise<RunView>;
+  /** On the nodes where an earlier run ended without being done. @throws EvenkeelError not-found, not-possible where there are none, as `start` */
+  again(id: RunId, caller: Caller): Promise<RunView>;
+  /** On the nodes where an earlier run changed something, what its action names as `undo`. @throws EvenkeelError not-found, not-possible, as `start` */
+  undo(id: RunId, again: boolean, caller: Caller): Promise<RunView>;
+  /** On every node where it is not over. @throws EvenkeelError not-found, not-possible where it is over */
+  cancelRun(id: RunId, reason: string, caller: Caller): Promise<RunView>;
+  list(page: QueryOf<'runs'>): Promise<AnswerOf<'runs'>>;
+  /** @throws EvenkeelError not-found */
+  one(id: RunId): Promise<{ run: RunView; commands: CommandView[] }>;
+  /** What its commands have said, how they stand, then each as it changes, and what it says before that. @throws EvenkeelError not-found, busy */
+  follow(id: RunId): Promise<Follow>;
+  tries(id: RunId, node: string): Promise<AnswerOf<'tries'>>;
+  queues(): QueueView[];
+  queueOf(node: string): QueueView;
+  history(node: string, page: QueryOf<'queue'>): Promise<AnswerOf<'queue'>>;
+  retry(node: string, given: Record<string, unknown>, caller: Caller): Promise<QueueView>;
+  skip(node: string, word: { run?: string | undefined; reason: string }, caller: Caller): Promise<QueueView>;
+  cancel(
+    node: string,
+    word: { run?: string | undefined; reason: string },
+    caller: Caller,
+  ): Promise<QueueView>;
+  pause(node: string, reason: string, caller: Caller): Promise<QueueView>;
+  resume(node: string, caller: Caller): Promise<QueueView>;
+  diagnose(node: string): Promise<AnswerOf<'queueDiagnose'>>;
+}
+
+/** Over, and not done. */
+const UNDONE = new Set(['skipped', 'cancelled', 'expired']);
+
+/** So many commands may wait in one queue. */
+const MOST = 1_000;
+
+export function createRuns(given: RunsOptions): Runs {
+  const { queue, rolling, live, rows, view, online, held, doctor, emit, clock } = given;
+  const watching = createWatching({ live, queue, rows });
+  const known = (node: string) => {
+    if (!view().Node.has(node)) throw new EvenkeelError('not-found', `there is no node ${node}`);
+    return node;
+  };
+  const queueOf = (node: string) =>
+    queueView(node, queue.line(known(node)), { online: online(node), paused: queue.paused(node) });
+  const runOf = async (id: string) => {
+    const run = await rows.run(id);
+    if (run) return run;
+    throw new EvenkeelError('not-found', `there is no run ${id}; those that ended long ago are forgotten`);
+  };
+  /** @throws EvenkeelError forbidden where the action asks for more than the caller is */
+  const allow = ({ access }: Pick<ActionSpec, 'access'>, action: string, { name, role }: Caller) => {
+    if (accessRoles.indexOf(role) >= accessRoles.indexOf(access)) return;
+    throw new EvenkeelError(
+      'forbidden',
+      `${action} is for ${access}s; the token ${name} has the role ${role}`,
+    );
+  };
+  const headOf = (node: string) => {
+    const [head] = queue.line(known(node));
+    if (head) return head;
+    throw new EvenkeelError('not-possible', `the queue of ${node} is empty`);
+  };
+  /** Whatever is said to a manager that is held is lost with what it holds. @throws EvenkeelError manager-held */
+  const writable = () => {
+    if (held())
+      throw new EvenkeelError('manager-held', 'nothing is begun or changed until an operator resumes');
+  };
+  /** One that has ended by itself in this moment is over as well. */
+  const cancelled = (node: string, word: Word) =>
+    queue.cancel(node, word).catch((err: unknown) => {
+      if (!(err instanceof EvenkeelError) || err.code !== 'not-possible') throw err;
+    });
+  const start = async (
+    { action, parameters, on, ...options }: BodyOf<'runStart'> & Pick<Run['options'], 'undoes'>,
+    caller: Caller,
+    scheduled?: Scheduled,
+  ) => {
+    writable();
+    const declared = view().Action.get(action);
+    if (!declared) throw new EvenkeelError('not-found', `there is no action ${action}: evenkeel actions`);
+    const { spec, digest } = declared;
+    allow(spec, action, caller);
+    const values = checked(spec, parameters);
+    refuseIdle(options);
+    const nodes = selected(on, spec.roles, view());
+    refuseFull(nodes, queue);
+    const at = moment(clock);
+    const run: Run = {
+      ...{ id: newId(), action, digest, spec, values, at, selector: on, options },
+      actor: scheduled?.actor ?? caller.name,
+    };
+    const commands = await rows.add(
+      run,
+      nodes.map((node) => commandOf(run, node)),
+      scheduled?.dealt,
+    );
+    queue.added(commands);
+    if (options.rolling) rolling.begun(run, commands);
+    return runView(run, countsOf(commands));
+  };
+  return {
+    start,
+    again: async (id, caller) => {
+      const { action, values, options } = await runOf(id);
+      const undone = (await rows.ofRun(id)).filter(({ state }) => UNDONE.has(state));
+      const on = undone.map(({ node }) => node).filter((node) => view().Node.has(node));
+      if (on.length === 0)
+        throw new EvenkeelError(
+          'not-possible',
+          `on every node ${id} was done, or waits still: evenkeel runs ${id}`,
+        );
+      const { expires: _, ...kept } = options;
+      return start({ action, parameters: values, on: on.join(','), ...kept }, caller);
+    },
+    undo: async (id, again, caller) =>
+      start(await takesBack(await runOf(id), again, { rows, view: view() }), caller),
+    cancelRun: async (id, reason, { name }) => {
+      writable();
+      const run = await runOf(id);
+      const open = (await rows.ofRun(id)).filter(({ state }) => isOpen(state));
+      if (open.length === 0) throw new EvenkeelError('not-possible', `${id} is over on every node`);
+      // First those that have not begun: with one ended that has failed, their turn would come.
+      const [begun, waiting] = [open.filter(isOpened), open.filter((command) => !isOpened(command))];
+      for (const some of [waiting, begun])
+        await Promise.all(some.map(({ node }) => cancelled(node, { by: name, reason, run: id })));
+      return runView(run, countsOf(await rows.ofRun(id)));
+    },
+    list: async ({ before, limit }) => {
+      const found = await rows.runs({ before, limit });
+      const counts = await rows.counts(found.map(({ id }) => id));
+      const items = found.map((run) => runView(run, counts.get(run.id) ?? {}));
+      return { items, next: found.length < limit ? null : (found.at(-1)?.seq ?? null) };
+    },
+    one: async (id) => {
+      const [run, commands] = [await runOf(id), await rows.ofRun(id)];
+      return { run: runView(run, countsOf(commands)), commands: commands.map(commandView) };
+    },
+    follow: async (id) => {
+      await runOf(id);
+      return watching(id);
+    },
+    tries: async (id, node) => {
+      const command = (await rows.ofRun(id)).find((one) => one.node === node);
+      if (!command) throw new EvenkeelError('not-found', `there is no command of ${id} on ${node}`);
+      return { command: commandView(command), tries: await rows.tries(id, node) };
+    },
+    queues: () => [...view().Node.keys()].sort().map(queueOf),
+    queueOf,
+    history: async (node, { limit, ...filter }) => {
+      const commands = await rows.ofNode(known(node), { limit, ...filter });
+      const next = commands.length < limit ? null : (commands.at(-1)?.seq ?? null);
+      return { queue: queueOf(node), commands: commands.map(commandView), next };
+    },
+    retry: async (node, given, caller) => {
+      writable();
+      const head = headOf(node);
+      // As it is declared by now: what was wrong may have been the action.
+      const declared = view().Action.get(head.action);
+      const spec = declared?.spec ?? (await runOf(head.run)).spec;
+      allow(spec, head.action, caller);
+      const values = checked(spec, { ...head.values, ...given });
+      const digest = declared?.digest ?? head.digest;
+      await queue.retry(node, { values, digest, idempotent: spec.idempotent, hidden: secretsOf(spec) });
+      return queueOf(node);
+    },
+    skip: async (node, word, { name }) => {
+      writable();
+      await queue.skip(known(node), { ...word, by: name });
+      return queueOf(node);
+    },
+    cancel: async (node, word, { name }) => {
+      writable();
+      await queue.cancel(known(node), { ...word, by: name });
+      return queueOf(node);
+    },
+    pause: async (node, reason, { name }) => {
+      writable();
+      await queue.pause({ node: known(node), reason, owner: name, since: moment(clock) });
+      const message = `paused by ${name}: ${reason}`;
+      emit({ type: 'queue.paused', severity: 'info', node, subject: 'queue', message });
+      return queueOf(node);
+    },
+    resume: async (node, { name }) => {
+      writable();
+      await queue.resume(known(node));
+      emit({
+        type: 'queue.resumed',
+        severity: 'info',
+        node,
+        subject: 'queue',
+        message: `resumed by ${name}`,
+      });
+      return queueOf(node);
+    },
+    diagnose: async (node) => {
+      const { action, run } = headOf(node);
+      const { spec } = await runOf(run);
+      const { checks } = await doctor(node);
+      const fitting: readonly string[] = spec.diagnose;
+      return {
+        node,
+        action,
+        checks: fitting.length === 0 ? checks : checks.filter(({ name }) => fitting.includes(name)),
+      };
+    },
+  };
+}
+
+/** @throws EvenkeelError bad-request with every problem */
+function checked({ parameters }: ActionSpec, given: Record<string, unknown>): Values {
+  const valued = valuesOf(parameters, given, 'parameters');
+  if (valued.ok) return valued.values;
+  const [first] = valued.problems;
+  throw new EvenkeelError('bad-request', `${first?.path} ${first?.message}`, { problems: valued.problems });
+}
+
+/** A node that was drained would be out of its pools for nothing while it waits. */
+function refuseIdle({ jitter, rolling }: Run['options']): void {
+  if (jitter === 0 || rolling?.drain === undefined) return;
+  const message = 'jitter would keep each node drained while it waits';
+  const fix = 'leave out jitter or drain: drained nodes are taken one after the other anyway';
+  throw new EvenkeelError('bad-request', `jitter: ${message}; ${fix}`, {
+    problems: [{ code: 'bad-request', path: 'jitter', message, fix }],
+  });
+}
+
+/** All or nothing: a run that some nodes cannot take is not begun on the others. */
+function refuseFull(nodes: readonly string[], queue: Pick<Queue, 'line'>): void {
+  const full = nodes.filter((node) => queue.line(node).length >= MOST);
+  if (full.length > 0)
+    throw new EvenkeelError('queue-full', `${MOST} commands wait for ${full.join(', ')} already`);
+}
+
+function commandOf(
+  { id, action, digest, spec, values, actor, at, options }: Run,
+  node: string,
+): Omit<Command, 'seq'> {
+  const { jitter, expires } = options;
+  return {
+    ...{ run: id, node, action, digest, values, by: actor, at, idempotent: spec.idempotent },
+    hidden: secretsOf(spec),
+    ...{ state: 'waiting', number: 0, again: null, stopping: false, ledger: null },
+    turn: options.rolling ? firstTurn(Date.parse(at)) : null,
+    expires: expires === undefined ? null : Date.parse(expires),
+    delay: jitter === 0 ? 0 : Math.floor(Math.random() * jitter),
+    ...{ error: null, ended: null },
+  };
+}

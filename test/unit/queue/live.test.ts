@@ -1,0 +1,54 @@
+/** What commands say while they run, as it reaches whoever watches. */
+import { beforeEach, expect, it } from 'vitest';
+import { createLive, type Live, type Piece } from '../../../manager/queue/live.ts';
+
+const run = 'aaaaaaaaaaaa';
+let live: Live;
+let told: [at: number, text: string][];
+const hear = ({ at, text }: Piece) => void told.push([at, text]);
+beforeEach(() => {
+  [live, told] = [createLive(), []];
+});
+const heard = (at: number, text: string, number = 1) => live.heard('web1', { run, number, at, text });
+const ended = (output: string, omitted = 0, number = 1) =>
+  live.ended('web1', { run, number, output, omitted });
+
+it('[5.5] whoever watches has all of it when it ends, and nothing twice, whatever pieces were lost or late', () => {
+  live.follow(run, hear);
+  heard(0, 'one ');
+  ended('one two three');
+  heard(4, 'two ');
+  expect(told).toEqual([
+    [0, 'one '],
+    [4, 'two three'],
+  ]);
+});
+
+it('[5.5] of what is too long to keep the beginning and the end are told, and the gap between is seen', () => {
+  live.follow(run, hear);
+  heard(0, 'ab');
+  ended('abcdwxyz', 100);
+  expect(told).toEqual([
+    [0, 'ab'],
+    [2, 'cd'],
+    [104, 'wxyz'],
+  ]);
+});
+
+it('[5.5] who comes later gets the newest try alone, and an older one tells nothing any more', () => {
+  heard(0, 'first');
+  heard(0, 'second', 2);
+  heard(5, ' late');
+  ended('first late');
+  live.follow(run, hear);
+  expect(told).toEqual([[0, 'second']]);
+});
+
+it('[5.5] what is kept for who comes later is the end of it, from where it has no gap', () => {
+  heard(0, 'a');
+  heard(10, 'x'.repeat(100_000));
+  heard(100_010, 'y');
+  live.follow(run, hear);
+  const [[at = 0, text = ''] = []] = told;
+  expect([at + text.length, text.length, text.slice(-2)]).toEqual([100_011, 65_536, 'xy']);
+});

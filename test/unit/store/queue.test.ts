@@ -1,0 +1,82 @@
+/** The queue on disk: what is kept of runs, commands and tries, for how long, and how much of it. */
+import { expect, it } from 'vitest';
+import type { Command } from '../../../common/queue/command.ts';
+import type { Run } from '../../../common/queue/run.ts';
+import type { TryResult } from '../../../protocol/queue.ts';
+import { createManualClock } from '../../support/clock.ts';
+import { opened } from './opened.ts';
+
+const DAY = 86_400_000;
+const AT = '2026-01-01T00:00:00.000Z';
+const runOf = (id: string): Run => ({
+  ...{ id, action: 'act', digest: 'd', values: { a: 'ü"\\' }, actor: 'ann', at: AT, selector: 'all' },
+  spec: { run: ['true'] } as unknown as Run['spec'],
+  options: { jitter: 0 },
+});
+const commandOf = (run: string, node: string): Omit<Command, 'seq'> => ({
+  ...{ run, node, action: 'act', digest: 'd', idempotent: true, values: {}, hidden: [], by: 'ann', at: AT },
+  ...{ state: 'waiting', number: 0, again: null, expires: null, turn: null, delay: 0, stopping: false },
+  ...{ ledger: null, error: null, ended: null },
+});
+const resultOf = (run: string, number: number): TryResult => ({
+  ...{ run, number, end: 'failed', already: false, begun: true, status: 1, error: null },
+  ...{ output: `try ${number}\n`, omitted: 0, from: AT, to: AT },
+});
+
+it('[5.2] keeps what it was given across a restart, in its order', async () => {
+  const { store, file } = await opened();
+  const [one] = await store.queue.add(runOf('r1'), [commandOf('r1', 'web1'), commandOf('r1', 'web2')]);
+  await store.queue.add(runOf('r2'), [commandOf('r2', 'web1')]);
+  if (!one) throw new Error('nothing was added');
+  const failed: Command = { ...one, state: 'failed', number: 1 };
+  await store.queue.save([{ command: failed, result: resultOf('r1', 1) }]);
+  await store.queue.pause({ node: 'web2', reason: 'look', owner: 'ann', since: AT });
+  await store.close();
+  const { queue } = (await opened({ file })).store;
+  const { commands, paused } = await queue.load();
+  expect(commands.map(({ run, node, state }) => [run, node, state])).toEqual([
+    ['r1', 'web1', 'failed'],
+    ['r1', 'web2', 'waiting'],
+    ['r2', 'web1', 'waiting'],
+  ]);
+  expect(paused).toEqual([{ node: 'web2', reason: 'look', owner: 'ann', since: AT }]);
+  expect((await queue.run('r1'))?.values).toEqual({ a: 'ü"\\' });
+  expect(await queue.tries('r1', 'web1')).toEqual([resultOf('r1', 1)]);
+  expect(Object.fromEntries(await queue.counts(['r1', 'r2', 'gone']))).toEqual({
+    r1: { failed: 1, waiting: 1 },
+    r2: { waiting: 1 },
+    gone: {},
+  });
+});
+
+it('[5.2] a result that is told twice is one', async () => {
+  const { store } = await opened();
+  const [one] = await store.queue.add(runOf('r1'), [commandOf('r1', 'web1')]);
+  if (!one) throw new Error('nothing was added');
+  for (let times = 0; times < 2; times += 1)
+    await store.queue.save([{ command: one, result: resultOf('r1', 1) }]);
+  expect(await store.queue.tries('r1', 'web1')).toHaveLength(1);
+});
+
+it('[5.2] forgets what ended three months ago, never what is open, and all but the newest tries', async () => {
+  const clock = createManualClock();
+  const { store } = await opened({ clock });
+  const [old, open] = await store.queue.add(runOf('r1'), [commandOf('r1', 'web1'), commandOf('r1', 'web2')]);
+  const [ended] = await store.queue.add(runOf('r2'), [commandOf('r2', 'web1')]);
+  if (!old || !open || !ended) throw new Error('nothing was added');
+  for (let number = 1; number <= 25; number += 1)
+    await store.queue.save([
+      { command: { ...open, state: 'failed', number }, result: resultOf('r1', number) },
+    ]);
+  await store.queue.save([
+    { command: { ...old, state: 'succeeded' }, result: resultOf('r1', 1) },
+    { command: { ...ended, state: 'skipped' } },
+  ]);
+  await clock.advance(91 * DAY);
+  await store.prune();
+  expect((await store.queue.ofRun('r1')).map(({ node }) => node)).toEqual(['web2']);
+  expect(await store.queue.run('r2')).toBeUndefined();
+  expect(await store.queue.tries('r1', 'web1')).toEqual([]);
+  const kept = (await store.queue.tries('r1', 'web2')).map(({ number }) => number);
+  expect([kept.length, kept.at(0), kept.at(-1)]).toEqual([20, 6, 25]);
+});
