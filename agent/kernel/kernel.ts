@@ -17,7 +17,7 @@ export interface Kernel {
   /** Touches nothing. @throws EvenkeelError executable-refused for what this box does not allow, kernel-refused for what it lacks */
   check(lines: readonly Line[]): void;
   differing(lines: readonly Line[]): Promise<Difference[]>;
-  /** The same for the lines of a file, as a check tells it to people. */
+  /** The same for the lines of a file, as a check tells it to people. What a pass is about to make so is not missed yet. */
   differingIn(file: string): Promise<string[]>;
   /** Whether something that the unit asked for before, and not by these lines, is still there. */
   isOwing(unit: string, lines: readonly Line[]): Promise<boolean>;
@@ -38,6 +38,9 @@ export interface Kernel {
 
 /** Root's word on what lines may name, each with `*` for anything. */
 export type Allowed = Readonly<Record<ListName, readonly string[]>>;
+
+/** Within the timeout of a check, and sooner than anybody should wait to hear that a change does not get done. */
+const FOLLOWED_MS = 3_000;
 
 export interface KernelOptions {
   /** Where what was made is kept. */
@@ -82,6 +85,11 @@ export function createKernel({
     opened ??= open();
     return opened;
   };
+  const missingOf = async (file: string) => {
+    const { lines, problems } = parseLines(await readFile(file, 'utf8'));
+    const found = await differingOf(lines, eyesNow());
+    return [...problems, ...found.map(inWords)];
+  };
   return {
     check: (lines) => {
       if (lines.length === 0) return;
@@ -99,9 +107,8 @@ export function createKernel({
     },
     differing: (lines) => differingOf(lines, eyesNow()),
     differingIn: async (file) => {
-      const { lines, problems } = parseLines(await readFile(file, 'utf8'));
-      const found = await differingOf(lines, eyesNow());
-      return [...problems, ...found.map(inWords)];
+      const missing = await missingOf(file);
+      return missing.length > 0 && (await turns.followed(FOLLOWED_MS)) ? missingOf(file) : missing;
     },
     isOwing: async (unit, lines) => {
       const wanted = new Set(lines.map(({ thing }) => thing.id));

@@ -10,6 +10,8 @@ export interface Turns {
   begin(unit: string): void;
   /** The one that has begun has ended, whether it asked for anything or not. */
   over(unit: string): void;
+  /** Until the expected passes that have begun are over, `ms` at most. @returns whether there were any */
+  followed(ms: number): Promise<boolean>;
   /** What a unit asks for from now on, whether it is written down and made already or not. */
   say(unit: string, ids: Iterable<string>): void;
   /** Unknown of a unit that has not said anything since the agent began. */
@@ -39,10 +41,20 @@ export function createTurns(clock: Clock): Turns {
   const said = new Map<string, ReadonlySet<string>>();
   const coming = new Map<string, Awaited>();
   const begun = new Map<string, Awaited>();
+  /** Those that have begun, also when they have said what they ask for. */
+  const running = new Map<string, Awaited>();
   let queue: Promise<unknown> = Promise.resolve();
-  const over = (unit: string) => {
-    begun.get(unit)?.end();
-    begun.delete(unit);
+  const end = (passes: Map<string, Awaited>, unit: string) => {
+    passes.get(unit)?.end();
+    passes.delete(unit);
+  };
+  const inTime = async (all: readonly Promise<void>[], ms: number) => {
+    let undo: () => void = () => undefined;
+    const late = new Promise<void>((resolve) => {
+      undo = clock.after(ms, resolve);
+    });
+    await Promise.race([Promise.all(all), late]);
+    undo();
   };
   return {
     expect: (unit) => {
@@ -50,25 +62,30 @@ export function createTurns(clock: Clock): Turns {
     },
     begin: (unit) => {
       const pass = coming.get(unit);
-      if (pass !== undefined) begun.set(unit, pass);
+      if (pass !== undefined) {
+        begun.set(unit, pass);
+        running.set(unit, awaited());
+      }
       coming.delete(unit);
     },
-    over,
+    over: (unit) => {
+      end(begun, unit);
+      end(running, unit);
+    },
+    followed: async (ms) => {
+      const all = [...running.values()].map(({ ended }) => ended);
+      if (all.length > 0) await inTime(all, ms);
+      return all.length > 0;
+    },
     say: (unit, ids) => {
       said.set(unit, new Set(ids));
-      over(unit);
+      end(begun, unit);
     },
     asks: (unit, id) => said.get(unit)?.has(id),
     askers: (id) => [...said].flatMap(([unit, ids]) => (ids.has(id) ? [unit] : [])),
     others: async (unit) => {
       const all = [...coming, ...begun].flatMap(([other, { ended }]) => (other === unit ? [] : [ended]));
-      if (all.length === 0) return;
-      let undo: () => void = () => undefined;
-      const late = new Promise<void>((resolve) => {
-        undo = clock.after(LONGEST_MS, resolve);
-      });
-      await Promise.race([Promise.all(all), late]);
-      undo();
+      if (all.length > 0) await inTime(all, LONGEST_MS);
     },
     one: (work) => {
       const turn = queue.then(work);

@@ -40,8 +40,14 @@ let home: Home;
 let stopChecks: (() => Promise<void>) | undefined;
 /** Whether the node's own checks have seen all as it should be. */
 let isSeenRight = () => false;
+/** What they told, in order. */
+let told: string[] = [];
+/** How long a pass takes from its tree being in place to asking the kernel. */
+let slowness = 0;
 beforeAll(bringUp);
 beforeEach(() => {
+  told = [];
+  slowness = 0;
   writeFileSync('/proc/sys/net/ipv4/conf/lo/arp_ignore', '0');
 });
 afterEach(async () => {
@@ -61,14 +67,25 @@ function checkedParts(folder: string): Parts {
     differing: kernel.differingIn,
   });
   const failed = (unit: string) => home.units().put(unit);
-  const checks = createChecks({ runCheck, report: () => undefined, failed, clock: systemClock, log });
+  const checks = createChecks({
+    runCheck,
+    report: (said) => told.push(JSON.stringify(said)),
+    failed,
+    clock: systemClock,
+    log,
+  });
   stopChecks = checks.stop;
   isSeenRight = () => checks.current().every(({ state }) => state === 'up');
   const serving = (unit: string, resolved: Parameters<typeof checks.set>[1] | null) =>
     checks.set(unit, resolved ?? []);
   return {
     kernel,
-    hooks: { beforeReload: async () => undefined, reloaded: () => undefined, died: () => undefined, serving },
+    hooks: {
+      beforeReload: () => systemClock.sleep(slowness),
+      reloaded: () => undefined,
+      died: () => undefined,
+      serving,
+    },
   };
 }
 
@@ -107,6 +124,20 @@ describe('lines of a policy', () => {
     expect(JSON.stringify(drift)).toContain(`-address ${VIP} dev lo`);
     expect(JSON.stringify(drift)).toContain(`+sysctl ${KEY} 0`);
     expect(home.unitReports(UNIT).at(-1)).toMatchObject({ result: 'corrected' });
+  });
+
+  it('[3.4] that a pass is about to make are not told as missing, so no pool loses a member by a change', async () => {
+    await start({ checked: true });
+    await declare(policy(), lines(...GOOD));
+    await ended();
+    await until('the check has seen it right', async () => isSeenRight());
+    told = [];
+    slowness = 2_000;
+    await home.declare(lines(...GOOD, 'address 192.0.2.14/32 dev lo'));
+    expect(await ended()).toMatchObject({ result: 'changed' });
+    expect(addresses('lo')).toContain('192.0.2.14/32');
+    expect(isSeenRight()).toBe(true);
+    expect(told.filter((said) => said.includes('down'))).toEqual([]);
   });
 
   it('[3.4] are mended by a sweep as well', async () => {
