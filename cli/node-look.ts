@@ -39,8 +39,21 @@ export const operatorWords = (node: NodeView): [word: string, said: string][] =>
   words.flatMap((word): [string, string][] => {
     const [why, until] = [node[word], node.until?.[word]];
     if (why === undefined) return [];
-    return [[word, until === undefined ? why : `${why}, until ${clockTime(until)} (${relative(until)})`]];
+    if (until === undefined) return [[word, why]];
+    // Of what is over, only a drain is told still: it stays, and its time was that of its visitors.
+    const isPast = Date.parse(until) <= Date.now();
+    const text = isPast
+      ? `visitors had until ${clockTime(until)}`
+      : `until ${clockTime(until)} (${relative(until)})`;
+    return [[word, `${why}, ${text}`]];
   });
+
+/** Of a queue that waits for a person or for its next try. */
+const queueNote = ({ state, action }: NodeView['queue']): string[] =>
+  state === 'halted' ? [`queue halted: ${action}`] : state === 'paused' ? ['queue paused'] : [];
+
+const queueText = ({ state, waiting, action }: NodeView['queue']): string =>
+  waiting === 0 ? state : `${state}; ${waiting} wait${waiting === 1 ? 's' : ''}, first ${action}`;
 
 /** What a person should know, the worst first. */
 function notesOf(node: NodeView): string[] {
@@ -53,6 +66,7 @@ function notesOf(node: NodeView): string[] {
     ...units
       .filter(({ held }) => held.length > 0)
       .map(({ unit, held }) => `${unit} holds back ${held.length}`),
+    ...queueNote(node.queue),
     ...(behind.length > 0 ? [`behind in ${behind.join(', ')}`] : []),
     ...operatorWords(node).map(([word, said]) => `${word}: ${said}`),
     ...(mode === 'enforce' ? [] : [mode]),
@@ -86,6 +100,7 @@ export function nodePage(node: NodeView, session: Session): string {
     ...(behind.length > 0 ? [['behind', behind.join(', ')] as [string, string]] : []),
     ['agent', version || '-'],
     ['certificate', certificateExpires === null ? '-' : `ends ${relative(certificateExpires)}`],
+    ['queue', queueText(node.queue)],
     ...operatorWords(node),
   ];
   return [

@@ -29,7 +29,7 @@ export const valuesText = (values: CommandView['values']): string =>
 
 /** What a person should know of it, and what he may do. */
 export function commandNote(command: CommandView): string {
-  const { state, number, delay, again, error, ended, stopping, node, turn } = command;
+  const { state, already, number, delay, again, error, ended, stopping, node, turn } = command;
   const why = error === null ? '' : error.message.split('\n')[0];
   if (state === 'failed')
     return again === null
@@ -37,6 +37,7 @@ export function commandNote(command: CommandView): string {
       : `${why}; ${Date.parse(again) <= Date.now() ? 'it is tried again now' : `again ${relative(again)}`}`;
   if (state === 'unknown')
     return `${why}; it was done: evenkeel queue skip ${node}; it was not: evenkeel queue retry ${node}`;
+  if (already) return 'was done already';
   if (stopping) return 'is being stopped';
   if (ended !== null) return [ended.by, ended.reason].filter((one) => one !== '').join(': ');
   if (state === 'running' && number === 1 && delay > 0) return `begins within ${seconds(delay)}`;
@@ -98,10 +99,15 @@ export function stoppedText(asked: Asked): string[] {
 
 /** Below the queues, where one waits for a person or for the next try. */
 const verbsText = (queues: readonly QueueView[]): string => {
-  const halted = queues.find(({ state }) => state === 'halted');
-  return halted === undefined
-    ? ''
-    : `\n\nhalted: evenkeel queue retry ${halted.node}, skip ${halted.node} --reason WHY, or diagnose ${halted.node}`;
+  const halted = queues.find(({ state }) => state === 'halted')?.node;
+  const paused = queues.find((queue) => queue.paused !== null)?.node;
+  const lines = [
+    ...(halted === undefined
+      ? []
+      : [`halted: evenkeel queue retry ${halted}, skip ${halted} --reason WHY, or diagnose ${halted}`]),
+    ...(paused === undefined ? [] : [`paused: evenkeel queue resume ${paused}`]),
+  ];
+  return lines.length === 0 ? '' : `\n\n${lines.join('\n')}`;
 };
 
 export const queuesTable = (queues: readonly QueueView[], session: Session): string =>
@@ -133,18 +139,30 @@ const rowsOf = (queues: readonly QueueView[], session: Session): string =>
     ]),
   );
 
-export const commandsTable = (commands: readonly CommandView[], session: Session): string =>
+/** What was in the queue of a node. */
+export const historyTable = (commands: readonly CommandView[], session: Session): string =>
   session.table(
-    ['RUN', 'NODE', 'ACTION', 'VALUES', 'STATE', '', 'TRY', 'ASKED', 'NOTES'],
+    ['RUN', 'ACTION', 'VALUES', 'STATE', 'SINCE', 'TRY', 'ASKED', 'NOTES'],
     commands.map((command) => {
-      const { run, node, action, values, state, number, at, by } = command;
+      const { run, action, values, state, since, number, at, by } = command;
       return [
-        ...[run, node, action, valuesText(values)],
-        toned(state),
-        barOf(command),
-        String(number),
-        `${clockTime(at)} ${by}`,
-        commandNote(command),
+        ...[run, action, valuesText(values), toned(state), clockTime(since), String(number)],
+        ...[`${clockTime(at)} ${by}`, commandNote(command)],
+      ];
+    }),
+  );
+
+/** How a run is on each of its nodes; with other values where somebody tried again with such. */
+export const nodesTable = (run: RunView, commands: readonly CommandView[], session: Session): string =>
+  session.table(
+    ['NODE', 'STATE', 'SINCE', '', 'TRY', 'NOTES'],
+    commands.map((command) => {
+      const { node, values, state, since, number } = command;
+      const own = valuesText(values);
+      const notes = [...(own === valuesText(run.values) ? [] : [`with ${own}`]), commandNote(command)];
+      return [
+        ...[node, toned(state), clockTime(since), barOf(command), String(number)],
+        notes.filter((one) => one !== '').join('; '),
       ];
     }),
   );

@@ -29,6 +29,7 @@ import { createPki } from './pki/pki.ts';
 import { createPools, firstNumberOf, type Pools } from './pool/pools.ts';
 import { createPreflight } from './preflight.ts';
 import { createSchedules } from './queue/schedules.ts';
+import { queueBrief } from './queue/views.ts';
 import { createRefusals, refusedAt } from './refusals.ts';
 import { openRelease } from './release.ts';
 import { createSchedule } from './schedule.ts';
@@ -281,7 +282,10 @@ function wirePeople(core: Core, fleet: Fleet & { pools: Pools; storage: StorageM
   const { observed, join, clones, broker, publisher, asker, pools, storage, queue, live } = fleet;
   const { address, ports } = config;
   const external = createExternal({ store, pools, pki, held, emit: events.emit, clock, log });
-  const nodes = createNodeViews({ store, observed, world, waiting: join.waiting, clones, clock });
+  const queueOf = (node: string) => queueBrief(queue.line(node), queue.paused(node) !== undefined);
+  const nodes = createNodeViews({
+    ...{ store, observed, world, waiting: join.waiting, clones, queueOf, clock },
+  });
   const { data } = places;
   const doctor = createManagerDoctor({
     ...{ data, address, ports, store, events, pki, nodes, ask: asker.ask, preflight: core.preflight, clock },

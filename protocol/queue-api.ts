@@ -17,6 +17,8 @@ export const CommandView = Strict({
   by: Type.String({ description: 'Who asked for it' }),
   at: Moment,
   state: OneOf([...commandStates]),
+  since: Type.Unsafe<string>({ ...Moment, description: 'When it came into this state' }),
+  already: Type.Boolean({ description: 'Succeeded, for there was nothing to do: `unless`' }),
   number: Type.Integer({ description: 'Of the newest try; 0 before the first' }),
   delay: Type.Integer({ description: 'Milliseconds that its first try waits on the node' }),
   again: Type.Union([Moment, Type.Null()], { description: 'When it is tried again by itself' }),
@@ -119,7 +121,11 @@ export const queueApi = {
     path: '/api/v1/runs',
     access: 'viewer',
     summary: 'Runs, the newest first',
-    query: Page,
+    query: Strict({
+      ...Page.properties,
+      state: Type.Optional(OneOf([...commandStates], { description: 'Of one of its commands at least' })),
+      action: Type.Optional(Name),
+    }),
     answer: Strict({ items: Type.Array(RunView), next: Next }),
   },
   run: {

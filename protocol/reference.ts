@@ -66,14 +66,16 @@ function below(given: Schema, path: string): Field[] {
 /** Of what has several forms, each field once; where a `type` tells them apart, with the types that have it. */
 function ofForms(forms: Schema[], path: string): Field[] {
   const types = forms.map(({ properties }) => properties?.type?.const);
-  const found = new Map<string, { field: Field; of: string[] }>();
+  const found = new Map<string, { field: Field; of: string[]; forms: Set<string> }>();
   for (const [at, form] of forms.entries())
     for (const field of below(form, path)) {
-      const known = found.get(field.path) ?? { field, of: [] };
+      const known = found.get(field.path) ?? { field, of: [], forms: new Set() };
       known.of.push(String(types[at] ?? at));
+      known.forms.add(field.form);
       found.set(field.path, known);
     }
-  return [...found.values()].map(({ field, of }) => {
+  return [...found.values()].map(({ field: first, of, forms: written }) => {
+    const field = { ...first, form: [...written].join('; or ') };
     if (field.path === `${path}.type` && types[0] !== undefined)
       return { ...field, form: `one of ${of.join(', ')}`, means: 'Which of the forms it is' };
     if (of.length === forms.length) return field;

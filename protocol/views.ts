@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { FileDiff, HeldItem, PoolMember, results, ScopeName } from './messages.ts';
 import { nodeStates } from './node-states.ts';
+import { queueStates } from './queue-api.ts';
 import { kindNames } from './resource.ts';
 import { Moment, Name, OneOf, Sha256, Strict } from './values.ts';
 
@@ -121,6 +122,10 @@ export const NodeView = Strict({
       { hold: Type.Optional(Moment), drain: Type.Optional(Moment), maintenance: Type.Optional(Moment) },
       { description: 'When what the operator said ends; a draining node has left its pools by then' },
     ),
+  ),
+  queue: Strict(
+    { state: OneOf([...queueStates]), waiting: Type.Integer(), action: Type.String() },
+    { description: 'Commands that wait on it, and the action of the first' },
   ),
   certificateExpires: Type.Union([Moment, Type.Null()]),
 });

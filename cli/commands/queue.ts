@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { checklist } from '../../common/findings.ts';
 import type { QueryOf } from '../../protocol/endpoints.ts';
 import type { QueueView } from '../../protocol/queue-api.ts';
-import { commandsTable, queuesTable } from '../queue-look.ts';
+import { historyTable, queuesTable } from '../queue-look.ts';
 import { type Session, sessionOf } from '../session.ts';
 import { parametersIn } from './run.ts';
 
@@ -53,7 +53,7 @@ async function one(name: string, query: History, session: Session): Promise<void
   session.print(found, () =>
     [
       queuesTable([found.queue], session),
-      ...(found.commands.length === 0 ? [] : ['', commandsTable(found.commands, session)]),
+      ...(found.commands.length === 0 ? [] : ['', historyTable(found.commands, session)]),
     ].join('\n'),
   );
 }

@@ -1,11 +1,12 @@
 /** `evenkeel run`, `runs` and `actions`: what can be done, having it done on nodes, and watching it. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { milliseconds } from '../../common/units.ts';
+import type { QueryOf } from '../../protocol/endpoints.ts';
 import type { Rolling } from '../../protocol/queue.ts';
 import type { RunView } from '../../protocol/queue-api.ts';
 import type { ActionSpec } from '../../protocol/resources/action.ts';
 import { UsageError } from '../failure.ts';
-import { commandsTable, countsText, optionsText, runsTable, stoppedText, valuesText } from '../queue-look.ts';
+import { countsText, nodesTable, optionsText, runsTable, stoppedText, valuesText } from '../queue-look.ts';
 import { type Session, sessionOf } from '../session.ts';
 import { sayBehind, watched } from './watch.ts';
 
@@ -74,6 +75,9 @@ export function addRuns(program: Command): void {
     .command('runs')
     .description('what was asked to be done; one run with its nodes, and what they said')
     .argument('[run]')
+    .option('--limit <count>', 'so many of them', Number, 50)
+    .option('--state <state>', 'only those with a command that stands so: failed, waiting, skipped ...')
+    .option('--action <name>', 'only those of this action')
     .option('--watch', 'what its nodes say, until all is over', false)
     .option('--again', 'the same once more, on the nodes where it was skipped, cancelled or expired', false)
     .option(
@@ -87,7 +91,7 @@ export function addRuns(program: Command): void {
     .action(async (run: string | undefined, options: RunsOptions, command: Command) => {
       const session = sessionOf(command);
       refuseMixed(run, options);
-      if (run === undefined) return list(session);
+      if (run === undefined) return list(options, session);
       if (options.undo) return undo(run, options, session);
       if (options.again) return again(run, options, session);
       if (options.cancel) return cancel(run, options.reason, session);
@@ -99,14 +103,14 @@ export function addRuns(program: Command): void {
           runsTable([found.run], session),
           ...[optionsText(found.run)].filter((text) => text !== ''),
           '',
-          commandsTable(found.commands, session),
+          nodesTable(found.run, found.commands, session),
           ...stoppedText(found),
         ].join('\n'),
       );
     });
 }
 
-interface RunsOptions {
+interface RunsOptions extends Partial<QueryOf<'runs'>> {
   watch: boolean;
   again: boolean;
   undo: boolean;
@@ -156,11 +160,12 @@ async function cancel(run: string, reason: string, session: Session): Promise<vo
   );
 }
 
-async function list(session: Session): Promise<void> {
-  const { items } = await session.client.call('runs');
-  session.print(items, () =>
-    items.length === 0 ? 'nothing was asked to be done' : runsTable(items, session),
-  );
+async function list({ limit, state, action }: RunsOptions, session: Session): Promise<void> {
+  const query = { limit, ...(state && { state }), ...(action && { action }) };
+  const { items } = await session.client.call('runs', { query });
+  const isAll = state === undefined && action === undefined;
+  const none = isAll ? 'nothing was asked to be done' : 'nothing like that was asked to be done';
+  session.print(items, () => (items.length === 0 ? none : runsTable(items, session)));
 }
 
 async function tries(run: string, name: string, session: Session): Promise<void> {
@@ -263,7 +268,11 @@ async function actionPage(name: string, session: Session): Promise<void> {
       ...(diagnose.length === 0 ? [] : [`  diagnose     ${diagnose.join(', ')}`]),
       ...Object.entries(parameters).map(([field, one]) => {
         const given =
-          one.default === undefined ? 'must be given' : `else ${valuesText({ [field]: one.default })}`;
+          one.default === undefined
+            ? 'must be given'
+            : one.type === 'text' && one.secret
+              ? 'else a secret'
+              : `else ${valuesText({ [field]: one.default })}`;
         return `  ${field}  ${one.type}; ${given}  ${one.description}`;
       }),
     ].join('\n'),

@@ -101,6 +101,9 @@ function listWrong(rules: ListRules, values: readonly string[]): Wrong | undefin
   const { minItems, maxItems } = rules;
   if (values.length < minItems || values.length > maxItems)
     return { message: `has ${values.length} values`, fix: `use ${minItems} to ${maxItems}` };
+  // `a,,b`: a program would be given an argument that is empty.
+  if (values.includes(''))
+    return { message: 'has a value that is empty', fix: 'leave out the comma too many' };
   return values.flatMap((value) => textWrong(rules, value, false) ?? [])[0];
 }
 

@@ -25,6 +25,10 @@ export interface Command {
   by: string;
   at: string;
   state: CommandState;
+  /** When it came into this state. */
+  since: number;
+  /** It has succeeded, for its `unless` said that there was nothing to do. */
+  already: boolean;
   /** The number of the newest try; 0 before the first. */
   number: number;
   /** When it is tried again by itself; null: never, or not now. */
@@ -111,8 +115,8 @@ export const over = (command: Command, state: CommandState, ended: Command['ende
 /** What the agent tells of a try. One of an earlier try, or of a command that is over, changes nothing. */
 export function told(command: Command, result: TryResult, now: number): Command {
   if (command.state !== 'running' || result.number !== command.number) return command;
-  const { end, error, begun } = result;
-  if (end === 'succeeded') return over({ ...command, error: null }, 'succeeded', null);
+  const { end, error, begun, already } = result;
+  if (end === 'succeeded') return over({ ...command, already, error: null }, 'succeeded', null);
   if (command.stopping && end !== 'unknown') return over({ ...command, error }, 'cancelled', null);
   if (end === 'unknown' && !command.idempotent)
     return { ...command, state: 'unknown', stopping: false, error };

@@ -15,6 +15,7 @@ export interface NodeViewInputs {
   units: readonly string[];
   /** What is wrong with who it is: alarms of the manager's own. */
   trust?: NodeView['alarms'];
+  queue?: NodeView['queue'];
   certificateExpires: string | null;
   /** Milliseconds since the epoch. */
   now: number;
@@ -29,6 +30,7 @@ export function nodeView({
   heads,
   units,
   trust = [],
+  queue = { state: 'empty', waiting: 0, action: '' },
   certificateExpires,
   now,
 }: NodeViewInputs): NodeView {
@@ -61,6 +63,7 @@ export function nodeView({
     ...(drain ? { drain: sentence(drain) } : {}),
     ...(maintenance ? { maintenance: sentence(maintenance) } : {}),
     ...untilOf({ hold: hold?.until, drain: drain?.deadline, maintenance: maintenance?.until }),
+    queue,
     certificateExpires,
   };
 }

@@ -20,6 +20,7 @@ import type { QueueAnswer, QueuePull, TryResult } from '../../protocol/queue.ts'
 import { createListeners } from '../store/listeners.ts';
 import type { QueueRows } from '../store/queue.ts';
 import type { Happening } from '../store/store.ts';
+import { createInOrder } from './in-order.ts';
 import { createLines } from './lines.ts';
 import type { Live } from './live.ts';
 
@@ -76,12 +77,14 @@ export function createQueue(options: QueueOptions): Queue {
   const { rows, cluster, held, isNode, ring, emit, live, clock, log } = options;
   const lines = createLines();
   const paused = new Map<string, PausedQueue>();
-  const turns = createTurns();
+  const turns = createInOrder();
   const changed = createListeners<Command>(log);
   /** Nodes at which it was rung for the moment at which their first command is due. */
   const rung = new Map<string, number>();
 
-  const save = async (before: Command, after: Command, result?: TryResult) => {
+  const save = async (before: Command, changedTo: Command, result?: TryResult) => {
+    const since = changedTo.state === before.state ? before.since : clock.now();
+    const after = { ...changedTo, since };
     await rows.save([{ command: after, ...(result && { result }) }]);
     lines.put(after);
     // Whoever sees that it is over has seen all that it said.
@@ -243,24 +246,4 @@ function toldOf({ state, number, action, error, ended }: Command): Told | undefi
     return { type: 'queue.cancelled', severity: 'info', message: `${action} was cancelled ${by}` };
   if (state !== 'expired') return undefined;
   return { type: 'queue.expired', severity: 'warning', message: `${action} was not begun in its time` };
-}
-
-/** One after the other for each node, and all nodes at once. */
-function createTurns() {
-  const last = new Map<string, Promise<unknown>>();
-  return {
-    of: <T>(node: string, work: () => Promise<T>): Promise<T> => {
-      const turn = (last.get(node) ?? Promise.resolve()).then(work, work);
-      const settled = turn
-        .catch(() => undefined)
-        .then(() => {
-          if (last.get(node) === settled) last.delete(node);
-        });
-      last.set(node, settled);
-      return turn;
-    },
-    idle: async () => {
-      while (last.size > 0) await Promise.all(last.values());
-    },
-  };
 }

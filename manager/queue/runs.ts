@@ -1,5 +1,4 @@
 /** Runs: what people ask to be done, made into commands, and what became of them. */
-import { type ActionValues as Values, valuesOf } from '../../common/actions/values.ts';
 import { secretsOf } from '../../common/actions/words.ts';
 import { type Clock, moment } from '../../common/clock.ts';
 import { newId } from '../../common/ids.ts';
@@ -16,6 +15,8 @@ import { type AccessRole, roles as accessRoles } from '../../protocol/views.ts';
 import type { QueueRows } from '../store/queue.ts';
 import type { Dealt } from '../store/schedules.ts';
 import type { Happening } from '../store/store.ts';
+import { checkedValues, refuseFull, refuseIdle } from './doors.ts';
+import { createInOrder } from './in-order.ts';
 import type { Live } from './live.ts';
 import type { Queue, Word } from './queue.ts';
 import type { RollingRuns } from './rolling.ts';
@@ -83,11 +84,10 @@ export interface Runs {
 /** Over, and not done. */
 const UNDONE = new Set(['skipped', 'cancelled', 'expired']);
 
-/** So many commands may wait in one queue. */
-const MOST = 1_000;
-
 export function createRuns(given: RunsOptions): Runs {
   const { queue, rolling, live, rows, view, online, held, doctor, emit, clock } = given;
+  /** Whether it was taken back already is asked once the one before has said so. */
+  const undoes = createInOrder();
   const watching = createWatching({ live, queue, rows });
   const known = (node: string) => {
     if (!view().Node.has(node)) throw new EvenkeelError('not-found', `there is no node ${node}`);
@@ -133,7 +133,7 @@ export function createRuns(given: RunsOptions): Runs {
     if (!declared) throw new EvenkeelError('not-found', `there is no action ${action}: evenkeel actions`);
     const { spec, digest } = declared;
     allow(spec, action, caller);
-    const values = checked(spec, parameters);
+    const values = checkedValues(spec, parameters, view());
     refuseIdle(options);
     const nodes = selected(on, spec.roles, view());
     refuseFull(nodes, queue);
@@ -165,8 +165,10 @@ export function createRuns(given: RunsOptions): Runs {
       const { expires: _, ...kept } = options;
       return start({ action, parameters: values, on: on.join(','), ...kept }, caller);
     },
-    undo: async (id, again, caller) =>
-      start(await takesBack(await runOf(id), again, { rows, view: view() }), caller),
+    undo: (id, again, caller) =>
+      undoes.of(id, async () =>
+        start(await takesBack(await runOf(id), again, { rows, view: view() }), caller),
+      ),
     cancelRun: async (id, reason, { name }) => {
       writable();
       const run = await runOf(id);
@@ -178,8 +180,8 @@ export function createRuns(given: RunsOptions): Runs {
         await Promise.all(some.map(({ node }) => cancelled(node, { by: name, reason, run: id })));
       return runView(run, countsOf(await rows.ofRun(id)));
     },
-    list: async ({ before, limit }) => {
-      const found = await rows.runs({ before, limit });
+    list: async ({ limit, ...filter }) => {
+      const found = await rows.runs({ limit, ...filter });
       const counts = await rows.counts(found.map(({ id }) => id));
       const items = found.map((run) => runView(run, counts.get(run.id) ?? {}));
       return { items, next: found.length < limit ? null : (found.at(-1)?.seq ?? null) };
@@ -211,7 +213,7 @@ export function createRuns(given: RunsOptions): Runs {
       const declared = view().Action.get(head.action);
       const spec = declared?.spec ?? (await runOf(head.run)).spec;
       allow(spec, head.action, caller);
-      const values = checked(spec, { ...head.values, ...given });
+      const values = checkedValues(spec, { ...head.values, ...given }, view());
       const digest = declared?.digest ?? head.digest;
       await queue.retry(node, { values, digest, idempotent: spec.idempotent, hidden: secretsOf(spec) });
       return queueOf(node);
@@ -259,31 +261,6 @@ export function createRuns(given: RunsOptions): Runs {
   };
 }
 
-/** @throws EvenkeelError bad-request with every problem */
-function checked({ parameters }: ActionSpec, given: Record<string, unknown>): Values {
-  const valued = valuesOf(parameters, given, 'parameters');
-  if (valued.ok) return valued.values;
-  const [first] = valued.problems;
-  throw new EvenkeelError('bad-request', `${first?.path} ${first?.message}`, { problems: valued.problems });
-}
-
-/** A node that was drained would be out of its pools for nothing while it waits. */
-function refuseIdle({ jitter, rolling }: Run['options']): void {
-  if (jitter === 0 || rolling?.drain === undefined) return;
-  const message = 'jitter would keep each node drained while it waits';
-  const fix = 'leave out jitter or drain: drained nodes are taken one after the other anyway';
-  throw new EvenkeelError('bad-request', `jitter: ${message}; ${fix}`, {
-    problems: [{ code: 'bad-request', path: 'jitter', message, fix }],
-  });
-}
-
-/** All or nothing: a run that some nodes cannot take is not begun on the others. */
-function refuseFull(nodes: readonly string[], queue: Pick<Queue, 'line'>): void {
-  const full = nodes.filter((node) => queue.line(node).length >= MOST);
-  if (full.length > 0)
-    throw new EvenkeelError('queue-full', `${MOST} commands wait for ${full.join(', ')} already`);
-}
-
 function commandOf(
   { id, action, digest, spec, values, actor, at, options }: Run,
   node: string,
@@ -292,7 +269,15 @@ function commandOf(
   return {
     ...{ run: id, node, action, digest, values, by: actor, at, idempotent: spec.idempotent },
     hidden: secretsOf(spec),
-    ...{ state: 'waiting', number: 0, again: null, stopping: false, ledger: null },
+    ...{
+      state: 'waiting',
+      since: Date.parse(at),
+      already: false,
+      number: 0,
+      again: null,
+      stopping: false,
+      ledger: null,
+    },
     turn: options.rolling ? firstTurn(Date.parse(at)) : null,
     expires: expires === undefined ? null : Date.parse(expires),
     delay: jitter === 0 ? 0 : Math.floor(Math.random() * jitter),

@@ -4,13 +4,15 @@ import type { Command } from '../../common/queue/command.ts';
 import { hasFailed } from '../../common/queue/rolling.ts';
 import type { PausedQueue, Run } from '../../common/queue/run.ts';
 import type { CommandView, QueueView, RunView } from '../../protocol/queue-api.ts';
+import type { NodeView } from '../../protocol/views.ts';
 
 const momentOf = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 export function commandView(command: Command): CommandView {
-  const { run, node, action, by, at, state, number, delay, stopping, error, ended } = command;
+  const { run, node, action, by, at, state, already, number, delay, stopping, error, ended } = command;
   return {
-    ...{ run, node, action, by, at, state, number, delay, stopping, error, ended },
+    ...{ run, node, action, by, at, state, already, number, delay, stopping, error, ended },
+    since: new Date(command.since).toISOString(),
     values: shownValues(command.values, command.hidden),
     turn: turnView(command),
     again: momentOf(command.again),
@@ -44,6 +46,11 @@ function stateOf(head: Command | undefined, isPaused: boolean): QueueView['state
   if (head?.state === 'running') return 'working';
   if (isPaused) return 'paused';
   return head === undefined ? 'empty' : 'waiting';
+}
+
+/** What a node view says of its queue. */
+export function queueBrief(line: readonly Command[], isPaused: boolean): NodeView['queue'] {
+  return { state: stateOf(line[0], isPaused), waiting: line.length, action: line[0]?.action ?? '' };
 }
 
 export function runView(run: Run, counts: Record<string, number>): RunView {

@@ -29,8 +29,8 @@ export interface QueueRows {
   unpause(node: string): Promise<void>;
   ofNode(node: string, page: QueuePage & CommandFilter): Promise<Command[]>;
   run(id: string): Promise<Run | undefined>;
-  /** Of all, or of what one has asked for. */
-  runs(page: QueuePage & { actor?: string }): Promise<(Run & { seq: number })[]>;
+  /** Of all; or of what one has asked for, of an action, with a command in a state. */
+  runs(page: QueuePage & CommandFilter & { actor?: string }): Promise<(Run & { seq: number })[]>;
   /** Of all, or the next after a place. */
   ofRun(id: string, page?: { after: number; limit: number }): Promise<Command[]>;
   /** The runs that take one back. */
@@ -59,6 +59,12 @@ const update = `UPDATE commands SET state = given.value->>1, changed = given.val
 const insertTries = `INSERT OR IGNORE INTO tries (run, node, number, result, output)
   SELECT value->>0, value->>1, value->>2, value->3, value->>4 FROM json_each(?)`;
 const OPEN = `state IN ('waiting', 'running', 'failed', 'unknown')`;
+
+const runFilters = {
+  actor: 'actor = ?',
+  action: 'action = ?',
+  state: 'EXISTS (SELECT 1 FROM commands WHERE commands.run = runs.id AND commands.state = ?)',
+};
 
 /** As the index of migration 4 has it, or it is not used. */
 const TURNING = `record->>'$.turn.phase' IN ('waits', 'drains', 'open', 'settles')`;
@@ -115,10 +121,14 @@ export function createQueueRows({ db, clock }: { db: Db; clock: Clock }): QueueR
       const row = await db.read.get<RunRow>('SELECT * FROM runs WHERE id = ?', id);
       return row && runOf(row);
     },
-    runs: async ({ before = Number.MAX_SAFE_INTEGER, limit, actor }) => {
-      const [whose, given] = actor === undefined ? ['', []] : ['actor = ? AND', [actor]];
-      const page = `SELECT * FROM runs WHERE ${whose} seq < ? ORDER BY seq DESC LIMIT ?`;
-      return (await db.read.all<RunRow>(page, ...given, before, limit)).map(runOf);
+    runs: async ({ before = Number.MAX_SAFE_INTEGER, limit, ...filter }) => {
+      const given = Object.entries(filter).flatMap(([name, value]) =>
+        value === undefined ? [] : [[runFilters[name as keyof typeof runFilters], value] as const],
+      );
+      const fits = ['seq < ?', ...given.map(([term]) => term)].join(' AND ');
+      const page = `SELECT * FROM runs WHERE ${fits} ORDER BY seq DESC LIMIT ?`;
+      const values = given.map(([, value]) => value);
+      return (await db.read.all<RunRow>(page, before, ...values, limit)).map(runOf);
     },
     ofRun: async (id, { after, limit } = { after: 0, limit: -1 }) => {
       const rows = 'SELECT seq, record FROM commands WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?';

@@ -14,6 +14,7 @@ export interface NodeViewsOptions {
   world: Pick<World, 'headsOf' | 'unitsOf'>;
   /** Boxes that wait for an operator. */
   waiting: () => WaitingView[];
+  queueOf: (name: string) => NodeView['queue'];
   clones: { alarms(node: string): NodeView['alarms'] };
   clock: Clock;
 }
@@ -24,7 +25,7 @@ export interface NodeViews {
 }
 
 export function createNodeViews(options: NodeViewsOptions): NodeViews {
-  const { store, observed, world, waiting, clones, clock } = options;
+  const { store, observed, world, waiting, clones, queueOf, clock } = options;
   const viewOf = (name: string, boxes: WaitingView[]): NodeView | undefined => {
     const declared = store.view().Node.get(name);
     if (!declared) return undefined;
@@ -35,6 +36,7 @@ export function createNodeViews(options: NodeViewsOptions): NodeViews {
       heads: world.headsOf(name),
       units: world.unitsOf(name),
       trust: [...boxes.filter((box) => box.name === name).flatMap(changed), ...clones.alarms(name)],
+      queue: queueOf(name),
       certificateExpires: store.certificates.latest(name)?.expires ?? null,
       now: clock.now(),
     });

@@ -85,8 +85,12 @@ export const ActionSpec = Strict({
     maxProperties: 32,
     description: 'What may be given; without a default it must be',
   }),
-  run: Type.Optional(commandFor('An argument list, never a shell line; {{name}} stands for a parameter')),
-  do: Type.Optional(OneOf([...deeds], { description: 'Instead of run: what the agent does itself' })),
+  run: Type.Optional(
+    commandFor(
+      'An argument list, never a shell line; {{name}} stands for a parameter. Exactly one of `run` and `do` is given',
+    ),
+  ),
+  do: Type.Optional(OneOf([...deeds], { description: 'Instead of `run`: what the agent does itself' })),
   unless: Type.Optional(commandFor('When this ends with 0 the work is done already')),
   environment: Type.Record(
     Type.String({

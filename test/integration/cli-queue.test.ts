@@ -61,7 +61,9 @@ it('[5.7] a run says where it is shown; a halted queue says why and what may be 
   const run = /run ([a-z2-7]{12})/.exec(stdout)?.[1] ?? '';
   await pull('web2', [result(run, 2, { end: 'failed', error: { code: 'command-failed', message: 'no' } })]);
   expect((await evenkeel('queue', 'skip', 'web2', '--reason', 'by hand')).code).toBe(0);
-  expect((await evenkeel('runs', run)).stdout).toMatch(/web2 .* skipped +\[-\] +2 .* admin: by hand/);
+  expect((await evenkeel('runs', run)).stdout).toMatch(
+    /^web2 +skipped .*\[-\] +2 +with service=nginx; admin: by hand/m,
+  );
   expect((await evenkeel('runs', run, '--said', 'web1')).stdout).toContain('one\ntwo');
 });
 

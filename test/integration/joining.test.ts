@@ -264,6 +264,7 @@ describe('[4.4] a known name with another key', () => {
       ...{ store: door.store, observed: { of: () => undefined }, clock, waiting: door.join.waiting },
       world: { headsOf: () => [], unitsOf: () => [] },
       clones: { alarms: () => [] },
+      queueOf: () => ({ state: 'empty', waiting: 0, action: '' }),
     }).one(name);
 
   it('waits with both fingerprints, and the node shows it; trusted by an operator it joins, and the old key is out', async () => {

@@ -9,6 +9,7 @@ import { createLive } from '../../manager/queue/live.ts';
 import { createQueue, type Queue } from '../../manager/queue/queue.ts';
 import type { QueueRows } from '../../manager/store/queue.ts';
 import { isOpen } from '../../protocol/queue.ts';
+import { waitingCommand } from '../support/command.ts';
 import { quiet, temporaryFolder } from '../support/courier.ts';
 import { type Answer, type Life, live, type World, worldIn } from '../unit/agent-queue/conductor.ts';
 import { opened } from '../unit/store/opened.ts';
@@ -297,11 +298,8 @@ const runOf = (id: string): Parameters<QueueRows['add']>[0] => ({
   spec: { run: ['true'], parameters: {}, idempotent: true } as never,
   options: { jitter: 0 },
 });
-const commandOf = (run: string, node: string, idempotent: boolean): Omit<Command, 'seq'> => ({
-  ...{ run, node, action: 'act', digest: 'a'.repeat(64), idempotent, values: {}, hidden: [] },
-  ...{ by: 'ann', at: '2026-01-01T00:00:00Z', state: 'waiting', number: 0, again: null, expires: null },
-  ...{ turn: null, delay: 0, stopping: false, ledger: null, error: null, ended: null },
-});
+const commandOf = (run: string, node: string, idempotent: boolean) =>
+  waitingCommand({ run, node, digest: 'a'.repeat(64), idempotent });
 
 it('[5 must show] order kept, nothing lost, nothing that may not be done twice done twice, whatever comes in between', async () => {
   const { store } = await opened();

@@ -45,6 +45,7 @@ function clusterOf(names: string[], pooled = names) {
         release,
       },
       ...{ mode: 'enforce', converged: true, behind: [], units: [], certificateExpires: null },
+      queue: { state: 'empty', waiting: 0, action: '' },
       checks: ill ? [check] : [],
       alarms:
         alarm === ''

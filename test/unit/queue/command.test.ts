@@ -13,15 +13,10 @@ import {
 } from '../../../common/queue/command.ts';
 import { firstTurn } from '../../../common/queue/turn.ts';
 import type { TryResult } from '../../../protocol/queue.ts';
+import { waitingCommand } from '../../support/command.ts';
 
 const NOW = 1_790_000_000_000;
-const commandOf = (more: Partial<Command> = {}): Command => ({
-  ...{ seq: 1, run: 'abcdefghijkl', node: 'web1', action: 'a', digest: 'd', idempotent: true, values: {} },
-  ...{ hidden: [], by: 'ann', at: '2026-01-01T00:00:00Z' },
-  ...{ state: 'waiting', number: 0, again: null, expires: null, turn: null, delay: 0, stopping: false },
-  ...{ ledger: null, error: null, ended: null },
-  ...more,
-});
+const commandOf = (more: Partial<Command> = {}): Command => waitingCommand({ seq: 1, ...more });
 const resultOf = (more: Partial<TryResult> = {}): TryResult => ({
   ...{
     run: 'abcdefghijkl',

@@ -3,6 +3,7 @@ import type { Command } from '../../../common/queue/command.ts';
 import { movesOf, type Plan, type Seen, type SeenNode } from '../../../common/queue/rolling.ts';
 import { firstTurn, type Turn } from '../../../common/queue/turn.ts';
 import type { PoolView } from '../../../protocol/views.ts';
+import { waitingCommand } from '../../support/command.ts';
 
 const START = 1_790_000_000_000;
 export const MINUTE = 60_000;
@@ -12,13 +13,8 @@ const nodeOf = (name: string, more: Partial<SeenNode> = {}): SeenNode => ({
   ...{ name, roles: ['web'], online: true, converged: true, checks: [] },
   ...more,
 });
-const commandOf = (node: string, more: Partial<Command> = {}): Command => ({
-  ...{ seq: 1, run: 'abcdefghijkl', node, action: 'a', digest: 'd', idempotent: true, values: {} },
-  ...{ hidden: [], by: 'ann', at: '2026-01-01T00:00:00Z', state: 'waiting', number: 0, again: null },
-  ...{ expires: null, delay: 0, stopping: false, ledger: null, error: null, ended: null },
-  turn: firstTurn(START),
-  ...more,
-});
+const commandOf = (node: string, more: Partial<Command> = {}): Command =>
+  waitingCommand({ seq: 1, node, turn: firstTurn(START), ...more });
 
 export class Fleet {
   now = START;

@@ -1,11 +1,10 @@
 /** The doorbell of a queue: rung where there is something to come for, and not for each command that waits behind another. */
 import { expect, it } from 'vitest';
-import type { Command } from '../../../common/queue/command.ts';
 import type { Run } from '../../../common/queue/run.ts';
 import { createLive } from '../../../manager/queue/live.ts';
 import { createQueue } from '../../../manager/queue/queue.ts';
 import { createManualClock } from '../../support/clock.ts';
-
+import { waitingCommand } from '../../support/command.ts';
 import { log, opened } from '../store/opened.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
@@ -14,11 +13,7 @@ const runOf = (id: string): Run => ({
   spec: { run: ['true'] } as unknown as Run['spec'],
   options: { jitter: 0 },
 });
-const commandOf = (run: string, node: string): Omit<Command, 'seq'> => ({
-  ...{ run, node, action: 'act', digest: 'd', idempotent: true, values: {}, hidden: [], by: 'ann', at: AT },
-  ...{ state: 'waiting', number: 0, again: null, expires: null, turn: null, delay: 0, stopping: false },
-  ...{ ledger: null, error: null, ended: null },
-});
+const commandOf = (run: string, node: string) => waitingCommand({ run, node, at: AT });
 
 it('[5.3] rings where a command can begin, not where another is under way or the queue is paused', async () => {
   const { store } = await opened();

@@ -20,6 +20,7 @@ const holding = (more: Partial<NodeView> = {}): NodeView => ({
     converged: false,
     behind: [],
     alarms: [],
+    queue: { state: 'empty', waiting: 0, action: '' },
     certificateExpires: null,
   },
   units: [{ unit: 'web', result: 'held', digest: 'd', revisions: {}, held: [item], at, timing: {} }],

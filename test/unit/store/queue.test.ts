@@ -4,6 +4,7 @@ import type { Command } from '../../../common/queue/command.ts';
 import type { Run } from '../../../common/queue/run.ts';
 import type { TryResult } from '../../../protocol/queue.ts';
 import { createManualClock } from '../../support/clock.ts';
+import { waitingCommand } from '../../support/command.ts';
 import { opened } from './opened.ts';
 
 const DAY = 86_400_000;
@@ -13,11 +14,7 @@ const runOf = (id: string): Run => ({
   spec: { run: ['true'] } as unknown as Run['spec'],
   options: { jitter: 0 },
 });
-const commandOf = (run: string, node: string): Omit<Command, 'seq'> => ({
-  ...{ run, node, action: 'act', digest: 'd', idempotent: true, values: {}, hidden: [], by: 'ann', at: AT },
-  ...{ state: 'waiting', number: 0, again: null, expires: null, turn: null, delay: 0, stopping: false },
-  ...{ ledger: null, error: null, ended: null },
-});
+const commandOf = (run: string, node: string) => waitingCommand({ run, node, at: AT });
 const resultOf = (run: string, number: number): TryResult => ({
   ...{ run, number, end: 'failed', already: false, begun: true, status: 1, error: null },
   ...{ output: `try ${number}\n`, omitted: 0, from: AT, to: AT },
