@@ -5,7 +5,7 @@ import { syncFolder } from '../../common/files.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Db } from './db.ts';
 
-/** @param file must not exist. It holds secrets' hashes and every declaration: the caller keeps it safe */
+/** @param file must not exist. It holds secrets' hashes, every declaration, and the secret values of commands that are open: the caller keeps it safe */
 export async function backup(db: Db, file: string): Promise<void> {
   const handle = await open(file, 'wx', 0o600).catch((cause: unknown) => {
     throw new EvenkeelError('store-failed', `the backup ${file} cannot be made`, { cause });

@@ -34,7 +34,9 @@ const SNAPSHOTS = 3;
 const MOST_WAITING_READS = 200;
 const MOST_WAITING_WRITES = 1000;
 
+/** What is deleted or written over holds secrets: nothing of it stays in the free room of the file. */
 const settings = `
+  PRAGMA secure_delete = ON;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA foreign_keys = ON;

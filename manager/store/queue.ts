@@ -1,10 +1,12 @@
 /** The queue on disk: runs, commands and tries. Whoever changes many commands at once waits for one transaction. */
+import { secretsOf } from '../../common/actions/words.ts';
 import { type Clock, moment } from '../../common/clock.ts';
 import type { Command } from '../../common/queue/command.ts';
 import type { CommandChange, PausedQueue, Run } from '../../common/queue/run.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
-import type { TryResult } from '../../protocol/queue.ts';
+import { type ActionValues, isOpen, type TryResult } from '../../protocol/queue.ts';
 import type { Db, Queries } from './db.ts';
+import { OPEN, prune } from './queue-prune.ts';
 import { type Dealt, putDealt } from './schedules.ts';
 
 export interface QueuePage {
@@ -23,7 +25,7 @@ export interface QueueRows {
   load(): Promise<{ commands: Command[]; paused: PausedQueue[] }>;
   /** A run, its commands and that its schedule has been dealt with: all or none. @returns the commands with their places */
   add(run: Run, commands: readonly Omit<Command, 'seq'>[], dealt?: Dealt): Promise<Command[]>;
-  /** Durable when it resolves; many at once share a transaction. */
+  /** Durable when it resolves; many at once share a transaction. What nobody is shown is kept no longer than it is needed. */
   save(changes: readonly CommandChange[]): Promise<void>;
   pause(queue: PausedQueue): Promise<void>;
   unpause(node: string): Promise<void>;
@@ -41,24 +43,21 @@ export interface QueueRows {
   counts(ids: readonly string[]): Promise<Map<string, Record<string, number>>>;
   /** Oldest first. */
   tries(run: string, node: string): Promise<TryResult[]>;
-  /** Forgets what ended long ago, and all but the newest tries of a command that is tried again and again. */
+  /** Forgets what ended long ago, all but the newest tries of a command that is tried again and again, and what the oldest have said. */
   prune(): Promise<void>;
 }
 
-const KEPT_MS = 90 * 86_400_000;
-/** So many of the newest commands, those that are over among them. */
-const MOST_KEPT = 200_000;
-const KEPT_TRIES = 20;
-const SLICE = 500;
 const LARGEST_BATCH = 500;
 
 const insertCommands = `INSERT INTO commands (run, node, state, changed, record)
   SELECT value->>0, value->>1, value->>2, value->>3, value->4 FROM json_each(?) RETURNING seq`;
 const update = `UPDATE commands SET state = given.value->>1, changed = given.value->>2, record = given.value->3
   FROM json_each(?) AS given WHERE commands.seq = given.value->>0`;
-const insertTries = `INSERT OR IGNORE INTO tries (run, node, number, result, output)
-  SELECT value->>0, value->>1, value->>2, value->3, value->>4 FROM json_each(?)`;
-const OPEN = `state IN ('waiting', 'running', 'failed', 'unknown')`;
+const insertTries = `INSERT OR IGNORE INTO tries (run, node, number, result, output, at, bytes)
+  SELECT value->>0, value->>1, value->>2, value->3, value->>4, value->>5, value->>6 FROM json_each(?)`;
+/** Of these runs those that are over on every node. */
+const overRuns = `SELECT id, spec, "values" FROM runs WHERE id IN (SELECT value FROM json_each(?))
+  AND NOT EXISTS (SELECT 1 FROM commands WHERE commands.run = runs.id AND ${OPEN})`;
 
 const runFilters = {
   actor: 'actor = ?',
@@ -88,7 +87,16 @@ const runOf = ({ spec, values, options, ...row }: RunRow): Run & { seq: number }
   options: JSON.parse(options) as Run['options'],
 });
 
-export function createQueueRows({ db, clock }: { db: Db; clock: Clock }): QueueRows {
+/** @param keepBytes of what commands have said */
+export function createQueueRows({
+  db,
+  clock,
+  keepBytes,
+}: {
+  db: Db;
+  clock: Clock;
+  keepBytes?: number;
+}): QueueRows {
   const save = together((changes: readonly CommandChange[]) =>
     db.transaction((queries) => write(queries, changes, moment(clock))),
   );
@@ -161,7 +169,7 @@ export function createQueueRows({ db, clock }: { db: Db; clock: Clock }): QueueR
         ({ result, output }) => ({ ...(JSON.parse(result) as TryResult), output }),
       );
     },
-    prune: () => prune(db, new Date(Math.max(0, clock.now() - KEPT_MS)).toISOString(), moment(clock)),
+    prune: () => prune({ db, clock, keepBytes }),
   };
 }
 
@@ -194,42 +202,46 @@ async function add(
 }
 
 async function write(queries: Queries, changes: readonly CommandChange[], at: string): Promise<void> {
+  const commands = changes.map(({ command }) => kept(command));
   await queries.all(
     update,
-    JSON.stringify(changes.map(({ command }) => [command.seq, command.state, at, command])),
+    JSON.stringify(commands.map((command) => [command.seq, command.state, at, command])),
   );
   const results = changes.flatMap(({ command: { run, node }, result }) => {
     if (result === undefined) return [];
     const { output, ...rest } = result;
-    return [[run, node, rest.number, rest, output]];
+    return [[run, node, rest.number, rest, output, at, Buffer.byteLength(output)]];
   });
   if (results.length > 0) await queries.all(insertTries, JSON.stringify(results));
+  await forgetSecrets(queries, commands);
 }
 
-async function prune(db: Db, oldest: string, moment: string): Promise<void> {
-  const forget = `DELETE FROM commands WHERE seq IN
-    (SELECT seq FROM commands WHERE changed < ? AND NOT ${OPEN} ORDER BY seq LIMIT ?) RETURNING seq`;
-  const surplus = `DELETE FROM commands WHERE seq IN
-    (SELECT seq FROM commands WHERE seq <= (SELECT max(seq) FROM commands) - ${MOST_KEPT} AND NOT ${OPEN} ORDER BY seq LIMIT ?)
-    RETURNING seq`;
-  const orphans = `DELETE FROM runs WHERE seq IN
-    (SELECT seq FROM runs WHERE at < ? AND NOT EXISTS (SELECT 1 FROM commands WHERE commands.run = runs.id) LIMIT ?)
-    RETURNING seq`;
-  const untried = `DELETE FROM tries WHERE (run, node, number) IN
-    (SELECT run, node, number FROM tries AS old WHERE
-      NOT EXISTS (SELECT 1 FROM commands WHERE commands.run = old.run AND commands.node = old.node)
-      OR number <= (SELECT max(number) FROM tries AS new WHERE new.run = old.run AND new.node = old.node) - ${KEPT_TRIES}
-      LIMIT ?) RETURNING number`;
-  await repeat(db, forget, oldest);
-  await repeat(db, surplus);
-  await repeat(db, orphans, moment);
-  await repeat(db, untried);
-}
+const without = (values: ActionValues, hidden: readonly string[]): ActionValues =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => !hidden.includes(name)));
 
-/** In slices, so that others have their turn. */
-async function repeat(db: Db, sql: string, ...params: string[]): Promise<void> {
-  for (let removed = SLICE; removed === SLICE; )
-    removed = (await db.transaction((queries) => queries.all(sql, ...params, SLICE))).length;
+/** Nobody does it again: what nobody is shown has no more use. */
+const kept = (command: Command): Command =>
+  isOpen(command.state) || command.hidden.length === 0
+    ? command
+    : { ...command, values: without(command.values, command.hidden) };
+
+/** Nor are commands made of a run of which each is over. */
+async function forgetSecrets(queries: Queries, commands: readonly Command[]): Promise<void> {
+  const over = commands.filter(({ state }) => !isOpen(state)).map(({ run }) => run);
+  if (over.length === 0) return;
+  const runs = await queries.all<Pick<RunRow, 'id' | 'spec' | 'values'>>(
+    overRuns,
+    JSON.stringify([...new Set(over)]),
+  );
+  for (const { id, spec, values } of runs) {
+    const [hidden, all] = [secretsOf(JSON.parse(spec) as Run['spec']), JSON.parse(values) as ActionValues];
+    if (hidden.some((name) => name in all))
+      await queries.all(
+        'UPDATE runs SET "values" = ? WHERE id = ?',
+        JSON.stringify(without(all, hidden)),
+        id,
+      );
+  }
 }
 
 /** More than nodes can have under way at once. */

@@ -26,15 +26,20 @@ CREATE TABLE commands (
 ) STRICT;
 CREATE INDEX commands_by_node ON commands (node, seq);
 CREATE INDEX commands_open ON commands (seq) WHERE state IN ('waiting', 'running', 'failed', 'unknown');
+CREATE INDEX commands_open_by_run ON commands (run) WHERE state IN ('waiting', 'running', 'failed', 'unknown');
 
+-- bytes are those of output, and at is when it came: the oldest of what was said goes first.
 CREATE TABLE tries (
   run    TEXT NOT NULL,
   node   TEXT NOT NULL,
   number INTEGER NOT NULL,
   result TEXT NOT NULL,
   output TEXT NOT NULL,
+  at     TEXT NOT NULL,
+  bytes  INTEGER NOT NULL,
   PRIMARY KEY (run, node, number)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tries_said ON tries (at, bytes) WHERE bytes > 0;
 
 CREATE TABLE paused (
   node   TEXT PRIMARY KEY,
