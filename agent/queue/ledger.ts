@@ -22,9 +22,12 @@ export interface Leader {
   started: number;
 }
 
+/** Which try it is. What it was given, and that may be secret, is never on the disk: the manager hands it out again. */
+type Named = Pick<Try, 'run' | 'number'>;
+
 /** A try without an end. */
 export interface Unended {
-  try: Try;
+  try: Named;
   begun: Begun | null;
   leader: Leader | null;
 }
@@ -43,7 +46,7 @@ export interface Ledger {
   /** Results without a receipt, the oldest first. */
   owed(): TryResult[];
   /** @throws EvenkeelError write-failed: then it was not taken */
-  take(wanted: Try): Promise<void>;
+  take(wanted: Named): Promise<void>;
   /** @throws EvenkeelError write-failed: then it must not begin */
   begin(begun: Begun): Promise<void>;
   lead(leader: Leader): Promise<void>;
@@ -58,14 +61,14 @@ export interface Ledger {
 
 type LedgerRecord =
   | { t: 'ledger'; id: string }
-  | { t: 'taken'; try: Try }
+  | { t: 'taken'; try: Named }
   | ({ t: 'begun' } & Begun)
   | { t: 'leader'; leader: Leader }
   | { t: 'ended'; result: TryResult }
   | { t: 'kept'; names: readonly string[] }
   | { t: 'done'; result: TryResult };
 
-export const nameOf = ({ run, number }: Pick<Try, 'run' | 'number'>): string => `${run}/${number}`;
+export const nameOf = ({ run, number }: Named): string => `${run}/${number}`;
 
 /** Of so many tries that are over it is known how they ended. */
 const MOST_DONE = 5_000;
@@ -234,7 +237,7 @@ export function createLedger({ folder, log }: { folder: string; log: Log }): Led
     },
     current: () => book.current(),
     owed: () => [...book.owed.values()],
-    take: (wanted) => must({ t: 'taken', try: wanted }),
+    take: ({ run, number }) => must({ t: 'taken', try: { run, number } }),
     begin: (begun) => must({ t: 'begun', ...begun }),
     lead: (leader) => has({ t: 'leader', leader }),
     end: (result) => has({ t: 'ended', result }),

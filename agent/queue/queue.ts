@@ -80,7 +80,6 @@ export function createAgentQueue(options: AgentQueueOptions): AgentQueue {
     alarm('store-damaged', ledger.damage() ?? '');
     const before = ledger.current();
     if (before?.begun) await ledger.end(await afterDeath(before, before.begun, options));
-    else if (before) carry(before.try, 0);
   };
   /** @returns milliseconds after which it is time again */
   const take = async (next: Try): Promise<number> => {
@@ -89,21 +88,26 @@ export function createAgentQueue(options: AgentQueueOptions): AgentQueue {
       ledger.owe(nameOf(next));
       return SOON_MS;
     }
-    if (state === 'open' || working !== null || isStopping) return IDLE_MS;
-    await full.watch(ledger.take(next));
-    log.info({ run: next.run, number: next.number, action: next.action }, 'try taken');
-    carry(next, next.delay);
+    if (working !== null || isStopping || ledger.current()?.begun) return IDLE_MS;
+    if (state === undefined) {
+      await full.watch(ledger.take(next));
+      log.info({ run: next.run, number: next.number, action: next.action }, 'try taken');
+    }
+    // Of one that an earlier run of the agent has taken and not begun, the wait is over.
+    carry(next, state === undefined ? next.delay : 0);
     return IDLE_MS;
   };
   /** @returns whether there is a result to tell by now */
   const cancel = async (unwanted: Named): Promise<boolean> => {
     const name = nameOf(unwanted);
-    const state = ledger.stateOf(name);
-    if (state === 'ended') ledger.owe(name);
-    // Known from now on: should it be handed out late, it is not begun.
-    else if (state === undefined) await ledger.end(notBegun(unwanted, moment(clock), clock));
-    else if (working && nameOf(working.try) === name) working.stop.abort(CANCELLED);
-    return state !== 'open';
+    if (ledger.stateOf(name) === 'ended') ledger.owe(name);
+    else if (working && nameOf(working.try) === name) {
+      working.stop.abort(CANCELLED);
+      return false;
+    }
+    // Never begun here, and known from now on: should it be handed out late, it is not begun.
+    else await ledger.end(notBegun(unwanted, moment(clock), clock));
+    return true;
   };
   const ask = async (): Promise<number> => {
     const results = ledger.owed().slice(0, MOST_RESULTS);

@@ -10,9 +10,11 @@ import { quiet, temporaryFolder } from '../../support/courier.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const RUN = 'abcdefghijkl';
+const SECRET = 'hunter2-and-a-half';
 const wanted = (number = 1, run = RUN) => ({
-  ...{ run, number, action: 'restart', digest: 'a'.repeat(64), values: { unit: 'nginx' }, delay: 0 },
+  ...{ run, number, action: 'restart', digest: 'a'.repeat(64), values: { word: SECRET }, delay: 0 },
 });
+const named = (number = 1) => ({ run: RUN, number });
 const begun = { boot: 'b1', at: AT, idempotent: true, reboots: false };
 const result = (number = 1, more: Partial<TryResult> = {}): TryResult => ({
   ...{ run: RUN, number, end: 'succeeded', already: false, begun: true, status: 0, error: null },
@@ -57,13 +59,26 @@ it('[5.3] the ledger has a name of its own, made once and kept', async () => {
 it('[5.3] what was taken, begun and ended is there after a kill at any of these points', async () => {
   const ledger = await open();
   await ledger.take(wanted());
-  expect((await open()).current()).toEqual({ try: wanted(), begun: null, leader: null });
+  expect((await open()).current()).toEqual({ try: named(), begun: null, leader: null });
   await ledger.begin(begun);
   await ledger.lead({ pid: 7, started: 70 });
-  expect((await open()).current()).toEqual({ try: wanted(), begun, leader: { pid: 7, started: 70 } });
+  expect((await open()).current()).toEqual({ try: named(), begun, leader: { pid: 7, started: 70 } });
   await ledger.end(result());
   const after = await open();
   expect([after.current(), after.owed(), after.stateOf(`${RUN}/1`)]).toEqual([null, [result()], 'ended']);
+});
+
+it('[5.3] what a try is given is never on the disk, for it may be secret', async () => {
+  const ledger = await open();
+  const written = () => readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+  await ledger.take(wanted());
+  rmSync(join(folder, 'tries.log'));
+  // What is compacted in the middle of a try is no other than what is appended.
+  await ledger.begin(begun);
+  await ledger.end(result());
+  await ledger.take(wanted(2));
+  expect(written().join('')).toContain('"number":2');
+  expect(written().filter((text) => text.includes(SECRET))).toEqual([]);
 });
 
 it('[5.3] a result stays whole until it is receipted, and how the try ended is known after that', async () => {
@@ -116,7 +131,7 @@ it('[5.3] what is compacted in the middle of a try loses neither the try nor its
   await ledger.end(result());
   await ledger.take(wanted(2));
   const after = await open();
-  expect([after.id(), after.owed(), after.current()?.try]).toEqual([ledger.id(), [result()], wanted(2)]);
+  expect([after.id(), after.owed(), after.current()?.try]).toEqual([ledger.id(), [result()], named(2)]);
 });
 
 it('[5.3] a damaged ledger is set aside, says so, and has another name', async () => {
@@ -150,5 +165,5 @@ it('[5.3] on a full disk nothing is taken or begun; what has ended is owed, and 
   rmSync(filler);
   await ledger.take(wanted(2));
   const after = await open();
-  expect([after.owed(), after.current()?.try]).toEqual([[result(1, { output })], wanted(2)]);
+  expect([after.owed(), after.current()?.try]).toEqual([[result(1, { output })], named(2)]);
 });

@@ -160,6 +160,17 @@ it('[5.4] a delay is waited out and not counted as begun; after a restart it is 
   expect(world.begun).toEqual([`${A}/1`]);
 });
 
+it('[5.2] a try that an earlier run of the agent took and did not begin can be cancelled, and is begun by none', async () => {
+  handOut(wanted(A, 1, { delay: 30_000 }));
+  kill(await begin());
+  world.answer = ({ results }) => ({ cancel: results.length === 0 ? { run: A, number: 1 } : null });
+  const life = await begin();
+  await world.clock.advance(60_000);
+  await life.settle();
+  expect(told()[0]).toMatchObject({ run: A, number: 1, end: 'cancelled', begun: false });
+  expect(world.begun).toEqual([]);
+});
+
 it('[5.2] a cancelled try is ended, in its delay and in the middle, and what was never seen is known as cancelled', async () => {
   handOut(wanted(A, 1, { delay: 30_000 }));
   const life = await begin();
