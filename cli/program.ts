@@ -1,6 +1,7 @@
 /** The program: every command in one list, what they share, and the help that teaches them. */
 import { Command, Option } from 'commander';
 import { VERSION } from '../common/version.ts';
+import { addActions } from './commands/actions.ts';
 import { addApply } from './commands/apply.ts';
 import { addBackup } from './commands/backup.ts';
 import { addCompletion } from './commands/completion.ts';
@@ -23,7 +24,7 @@ import { addQueue } from './commands/queue.ts';
 import { addRender } from './commands/render.ts';
 import { addRestore } from './commands/restore.ts';
 import { addResume } from './commands/resume.ts';
-import { addActions, addRun, addRuns } from './commands/run.ts';
+import { addRun, addRuns } from './commands/run.ts';
 import { addSchedules } from './commands/schedules.ts';
 import { addSetup } from './commands/setup.ts';
 import { addSmoke } from './commands/smoke.ts';

@@ -206,6 +206,7 @@ export const queueApi = {
     ...verb,
     summary: 'Try its first command again now, with other values where some are given',
     body: Strict({
+      ...Which,
       parameters: Type.Record(Type.String({ maxLength: 63 }), Type.Unknown(), { default: {} }),
     }),
   },

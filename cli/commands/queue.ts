@@ -3,9 +3,11 @@ import type { Command } from 'commander';
 import { checklist } from '../../common/findings.ts';
 import type { QueryOf } from '../../protocol/endpoints.ts';
 import type { QueueView } from '../../protocol/queue-api.ts';
+import { refuseGiven } from '../given-options.ts';
+import { parametersIn } from '../parameters.ts';
 import { historyTable, queuesTable } from '../queue-look.ts';
 import { type Session, sessionOf } from '../session.ts';
-import { parametersIn } from './run.ts';
+import { collect } from './apply.ts';
 
 export function addQueue(program: Command): void {
   const queue = program
@@ -18,7 +20,9 @@ export function addQueue(program: Command): void {
     .addHelpText('after', HELP)
     .action(async (node: string | undefined, query: History, command: Command) => {
       const session = sessionOf(command);
-      return node === undefined ? all(session) : one(node, query, session);
+      if (node !== undefined) return one(node, query, session);
+      refuseGiven(command, 'evenkeel queue NODE');
+      return all(session);
     });
   addRetry(queue);
   addWithReason(queue, 'skip', 'queueSkip', 'go on without its first command, or that of --run');
@@ -61,17 +65,17 @@ async function one(name: string, query: History, session: Session): Promise<void
 const printed = (queue: QueueView, session: Session) =>
   session.print(queue, () => queuesTable([queue], session));
 
-const collected = (value: string, before: string[] = []): string[] => [...before, value];
-
 function addRetry(queue: Command): void {
   queue
     .command('retry')
     .description('try its first command again now')
     .argument('<node>')
-    .option('--set <name=value>', 'with another value; may be said again', collected, [])
+    .option('--set <name=value>', 'with another value; may be said again', collect, [])
     .action(async (name: string, { set }: { set: string[] }, command: Command) => {
       const session = sessionOf(command);
-      const body = { parameters: parametersIn(set) };
+      const parameters = parametersIn(set);
+      const first = await headOn(name, session);
+      const body = { parameters, ...(first === null ? {} : { run: first.run }) };
       printed(await session.client.call('queueRetry', { params: { name }, body }), session);
     });
 }
@@ -91,15 +95,20 @@ function addWithReason(
   else made.option('--reason <text>', 'why, for whoever looks later', '');
   made.action(async (name: string, { run, reason }: { run?: string; reason: string }, command: Command) => {
     const session = sessionOf(command);
-    // The first as it is seen now: what is first by the time the word arrives may be another.
-    const { queue } = await session.client.call('queue', { params: { name }, query: { limit: 1 } });
-    const meant = run ?? queue.head?.run;
+    const first = await headOn(name, session);
+    const meant = run ?? first?.run;
     const body = { reason, ...(meant === undefined ? {} : { run: meant }) };
     const after = await session.client.call(call, { params: { name }, body });
-    const what = meant === queue.head?.run ? `${queue.head?.action} (${meant})` : meant;
+    const what = meant === first?.run ? `${first?.action} (${meant})` : meant;
     session.note(`${what} on ${name} ${word === 'skip' ? 'is skipped' : 'is cancelled'}`);
     printed(after, session);
   });
+}
+
+/** The first as it is seen now: what is first by the time the word arrives may be another. */
+async function headOn(name: string, session: Session): Promise<QueueView['head']> {
+  const { queue } = await session.client.call('queue', { params: { name }, query: { limit: 1 } });
+  return queue.head;
 }
 
 function addPause(queue: Command): void {

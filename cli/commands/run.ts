@@ -1,17 +1,20 @@
-/** `evenkeel run`, `runs` and `actions`: what can be done, having it done on nodes, and watching it. */
+/** `evenkeel run` and `runs`: having an action done on nodes, and watching it. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { milliseconds } from '../../common/units.ts';
 import type { QueryOf } from '../../protocol/endpoints.ts';
 import type { Rolling } from '../../protocol/queue.ts';
 import type { RunView } from '../../protocol/queue-api.ts';
-import type { ActionSpec } from '../../protocol/resources/action.ts';
 import { UsageError } from '../failure.ts';
-import { countsText, nodesTable, optionsText, runsTable, stoppedText, valuesText } from '../queue-look.ts';
+import { refuseGiven } from '../given-options.ts';
+import { filesIn, parametersIn } from '../parameters.ts';
+import { countsText, nodesTable, optionsText, runsTable, stoppedText } from '../queue-look.ts';
 import { type Session, sessionOf } from '../session.ts';
+import { collect } from './apply.ts';
 import { sayBehind, watched } from './watch.ts';
 
 interface RunOptions {
   on: string;
+  fromFile: string[];
   jitter?: number;
   expires?: number;
   rolling?: string | true;
@@ -27,6 +30,12 @@ export function addRun(program: Command): void {
     .argument('<action>', 'as `evenkeel actions` names it')
     .argument('[values...]', 'its parameters, name=value; a list with commas')
     .requiredOption('--on <selector>', 'all, a role, or names with commas between')
+    .option(
+      '--from-file <name=path>',
+      'a parameter whose value is in a file, - is standard input: a secret in the arguments is seen by all who list processes',
+      collect,
+      [],
+    )
     .option('--jitter <duration>', 'spread the beginnings over this time, such as 30s', duration)
     .option('--expires <duration>', 'what has not begun by then never does', duration)
     .option(
@@ -42,10 +51,10 @@ export function addRun(program: Command): void {
     .addHelpText('after', HELP)
     .action(async (action: string, given: string[], options: RunOptions, command: Command) => {
       const session = sessionOf(command);
-      const { on, jitter = 0, expires, watch } = options;
+      const { on, jitter = 0, expires, watch, fromFile } = options;
       const begun = await session.client.call('runStart', {
         body: {
-          ...{ action, on, jitter, parameters: parametersIn(given) },
+          ...{ action, on, jitter, parameters: { ...parametersIn(given), ...filesIn(fromFile, given) } },
           ...(expires === undefined ? {} : { expires: new Date(Date.now() + expires).toISOString() }),
           ...rollingIn(options),
         },
@@ -78,6 +87,7 @@ export function addRuns(program: Command): void {
     .option('--limit <count>', 'so many of them', Number, 50)
     .option('--state <state>', 'only those with a command that stands so: failed, waiting, skipped ...')
     .option('--action <name>', 'only those of this action')
+    .option('--before <place>', 'those before: the last line of the page before says where', Number)
     .option('--watch', 'what its nodes say, until all is over', false)
     .option('--again', 'the same once more, on the nodes where it was skipped, cancelled or expired', false)
     .option(
@@ -91,6 +101,8 @@ export function addRuns(program: Command): void {
     .action(async (run: string | undefined, options: RunsOptions, command: Command) => {
       const session = sessionOf(command);
       refuseMixed(run, options);
+      if (run !== undefined)
+        refuseGiven(command, 'evenkeel runs lists all of them', ['limit', 'state', 'action', 'before']);
       if (run === undefined) return list(options, session);
       if (options.undo) return undo(run, options, session);
       if (options.again) return again(run, options, session);
@@ -160,12 +172,13 @@ async function cancel(run: string, reason: string, session: Session): Promise<vo
   );
 }
 
-async function list({ limit, state, action }: RunsOptions, session: Session): Promise<void> {
-  const query = { limit, ...(state && { state }), ...(action && { action }) };
-  const { items } = await session.client.call('runs', { query });
+async function list({ limit, state, action, before }: RunsOptions, session: Session): Promise<void> {
+  const query = { limit, ...(state && { state }), ...(action && { action }), ...(before && { before }) };
+  const { items, next } = await session.client.call('runs', { query });
   const isAll = state === undefined && action === undefined;
   const none = isAll ? 'nothing was asked to be done' : 'nothing like that was asked to be done';
   session.print(items, () => (items.length === 0 ? none : runsTable(items, session)));
+  if (next !== null) session.note(`older ones: --before ${next}`);
 }
 
 async function tries(run: string, name: string, session: Session): Promise<void> {
@@ -213,68 +226,4 @@ function count(text: string): number {
 function duration(text: string): number {
   if (/^[1-9][0-9]{0,4}(?:s|m|h)$/.test(text)) return milliseconds(text);
   throw new InvalidArgumentError('use a whole number and s, m or h, such as 30s');
-}
-
-/** @throws UsageError for what is no name=value */
-export function parametersIn(given: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    given.map((text) => {
-      const at = text.indexOf('=');
-      if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
-      throw new UsageError(`${text} is no name=value`, 'such as packages=htop,strace');
-    }),
-  );
-}
-
-export function addActions(program: Command): void {
-  program
-    .command('actions')
-    .description('what can be done on nodes; one action with its parameters')
-    .argument('[name]')
-    .action(async (name: string | undefined, _: object, command: Command) => {
-      const session = sessionOf(command);
-      if (name !== undefined) return actionPage(name, session);
-      const { items } = await session.client.call('list', {
-        params: { kind: 'Action' },
-        query: { limit: 1000 },
-      });
-      session.print(items, () =>
-        items.length === 0
-          ? 'there is no action: evenkeel-manager content | evenkeel apply -f - brings those that ship'
-          : session.table(
-              ['ACTION', 'PARAMETERS', 'FOR', 'WHAT IT DOES'],
-              items.map((item) => {
-                const { parameters, roles, description } = item.spec as ActionSpec;
-                return [
-                  item.name,
-                  Object.keys(parameters).join(' '),
-                  roles.join(', ') || 'every node',
-                  description,
-                ];
-              }),
-            ),
-      );
-    });
-}
-
-async function actionPage(name: string, session: Session): Promise<void> {
-  const found = await session.client.call('get', { params: { kind: 'Action', name } });
-  const { description, parameters, idempotent, access, timeout, roles, diagnose } = found.spec as ActionSpec;
-  session.print(found, () =>
-    [
-      `${session.paint('bold', name)}  ${description}`,
-      `  for          ${roles.join(', ') || 'every node'}; by ${access}s; ended after ${timeout}`,
-      `  after a failure ${idempotent ? 'it is tried again by itself' : 'it waits for a person'}`,
-      ...(diagnose.length === 0 ? [] : [`  diagnose     ${diagnose.join(', ')}`]),
-      ...Object.entries(parameters).map(([field, one]) => {
-        const given =
-          one.default === undefined
-            ? 'must be given'
-            : one.type === 'text' && one.secret
-              ? 'else a secret'
-              : `else ${valuesText({ [field]: one.default })}`;
-        return `  ${field}  ${one.type}; ${given}  ${one.description}`;
-      }),
-    ].join('\n'),
-  );
 }

@@ -8,22 +8,31 @@ import { barOf, behindText, commandNote, countsText, isStopped, stoppedText } fr
 import type { Session } from '../session.ts';
 import { linesIn } from '../sse.ts';
 
-/** A command that waits behind one that has failed would be watched for ever without a word. */
-export async function sayBehind(run: string, session: Session): Promise<AnswerOf<'run'>> {
+/**
+ * A command that waits behind one that has failed would be watched for ever without a word.
+ * @returns the run; `stuck`: nodes whose queue waits for a person
+ */
+export async function sayBehind(
+  run: string,
+  session: Session,
+): Promise<AnswerOf<'run'> & { stuck: Set<string> }> {
+  const stuck = new Set<string>();
   const found = await session.client.call('run', { params: { run } });
   const waiting = new Set(found.commands.filter(({ state }) => state === 'waiting').map(({ node }) => node));
-  if (waiting.size === 0) return found;
+  if (waiting.size === 0) return { ...found, stuck };
   const { items } = await session.client.call('queues');
   for (const queue of items) {
     const text = waiting.has(queue.node) ? behindText(queue, run) : '';
-    if (text !== '') session.note(text);
+    if (text === '') continue;
+    session.note(text);
+    if (queue.paused !== null || queue.head?.again === null) stuck.add(queue.node);
   }
-  return found;
+  return { ...found, stuck };
 }
 
 /** Until every command is over; Ctrl-C says how to come back. */
 export async function watched(id: string, session: Session): Promise<void> {
-  const { run, commands: asked } = await sayBehind(id, session);
+  const { run, commands: asked, stuck } = await sayBehind(id, session);
   session.note(`watching run ${id}; Ctrl-C only stops looking: evenkeel runs ${id} --watch comes back`);
   const commands = new Map<string, CommandView>();
   const controller = new AbortController();
@@ -35,7 +44,8 @@ export async function watched(id: string, session: Session): Promise<void> {
       if (isSettled(line.command)) prefixed.end(line.command.node);
       told(commands, line.command, session);
     }
-    if (commands.size === asked.length && isStill(run, [...commands.values()])) break;
+    const rest = [...commands.values()].filter(({ node, state }) => state !== 'waiting' || !stuck.has(node));
+    if (commands.size === asked.length && isStill(run, rest)) break;
   }
   controller.abort();
   stream.destroy();

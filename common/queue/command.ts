@@ -27,6 +27,8 @@ export interface Command {
   state: CommandState;
   /** When it came into this state. */
   since: number;
+  /** A try of it was begun: it may have done something. */
+  begun: boolean;
   /** It has succeeded, for its `unless` said that there was nothing to do. */
   already: boolean;
   /** The number of the newest try; 0 before the first. */
@@ -57,22 +59,23 @@ export interface Offered {
   next: Try | null;
 }
 
-const tryOf = ({ run, number, action, digest, values, delay }: Command): Try => ({
+const tryOf = ({ run, number, action, digest, values, delay, expires }: Command, now: number): Try => ({
   run,
   number,
   action,
   digest,
   values,
   // Waited out once: who tries again has waited already.
-  delay: number === 1 ? delay : 0,
+  // And begun in time.
+  delay: number === 1 ? Math.max(0, Math.min(delay, (expires ?? Number.POSITIVE_INFINITY) - now)) : 0,
 });
 
-const handedOut = (command: Command, ledger: string): Offered => {
+const handedOut = (command: Command, ledger: string, now: number): Offered => {
   const begun: Command = {
     ...command,
     ...{ state: 'running', number: command.number + 1, again: null, error: null, ledger },
   };
-  return { command: begun, next: tryOf(begun) };
+  return { command: begun, next: tryOf(begun, now) };
 };
 
 /** A run that goes about its nodes a few at a time opens one after the other. */
@@ -90,15 +93,16 @@ export function offered(
   const { state, again } = command;
   if (state === 'running')
     return command.ledger === ledger
-      ? { command, next: command.stopping ? null : tryOf(command) }
+      ? { command, next: command.stopping ? null : tryOf(command, now) }
       : { command: lost(command, now), next: null };
   const isDue =
     state === 'waiting' ? isOpened(command) : state === 'failed' && again !== null && again <= now;
-  return isDue && !paused ? handedOut(command, ledger) : { command, next: null };
+  return isDue && !paused ? handedOut(command, ledger, now) : { command, next: null };
 }
 
 /** The agent's record is gone, and with it whether the try was begun. */
-function lost(command: Command, now: number): Command {
+function lost(before: Command, now: number): Command {
+  const command = { ...before, begun: true };
   const error = { code: 'record-lost', message: 'the agent has no record of this try any more' };
   if (command.stopping && command.idempotent) return over(command, 'cancelled', null);
   return command.idempotent
@@ -113,9 +117,10 @@ export const over = (command: Command, state: CommandState, ended: Command['ende
 });
 
 /** What the agent tells of a try. One of an earlier try, or of a command that is over, changes nothing. */
-export function told(command: Command, result: TryResult, now: number): Command {
-  if (command.state !== 'running' || result.number !== command.number) return command;
+export function told(before: Command, result: TryResult, now: number): Command {
+  if (before.state !== 'running' || result.number !== before.number) return before;
   const { end, error, begun, already } = result;
+  const command = { ...before, begun: before.begun || begun };
   if (end === 'succeeded') return over({ ...command, already, error: null }, 'succeeded', null);
   if (command.stopping && end !== 'unknown') return over({ ...command, error }, 'cancelled', null);
   if (end === 'unknown' && !command.idempotent)
@@ -127,7 +132,9 @@ export function told(command: Command, result: TryResult, now: number): Command 
 
 /** Not begun in time, it is over; null where nothing changes. */
 export const expired = (command: Command, now: number): Command | null =>
-  command.state === 'waiting' && command.expires !== null && command.expires <= now
+  (command.state === 'waiting' || (command.state === 'failed' && !command.begun)) &&
+  command.expires !== null &&
+  command.expires <= now
     ? over(command, 'expired', null)
     : null;
 

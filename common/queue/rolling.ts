@@ -68,8 +68,9 @@ export function movesOf(plan: Plan, commands: readonly Command[], seen: Seen): M
   const moves = commands.flatMap((command) => onward(command, plan, seen) ?? []);
   const turns = new Map(moves.map(({ node, turn }) => [node, turn]));
   const by = commands.map((command) => ({ ...command, turn: turns.get(command.node) ?? command.turn }));
-  const free = plan.size - by.filter((command) => isInHand(command) && !hasFailed(command)).length;
-  return isStopped(plan, by) || free <= 0 ? moves : [...moves, ...begun(plan, by, { seen, free })];
+  const busy = by.filter((command) => isInHand(command) && !hasFailed(command)).length;
+  const free = isStopped(plan, by) ? 0 : Math.max(0, plan.size - busy);
+  return [...moves, ...begun(plan, by, { seen, free })];
 }
 
 /** Whether a run works on the node. */
@@ -89,15 +90,17 @@ function begun(
   let left = free;
   for (const command of commands) {
     const { turn, node: name } = command;
-    if (left === 0) break;
     const node = seen.node(name);
     if (turn?.phase !== 'waits' || node === undefined) continue;
+    const blocked = seen.away.has(name) ? 'another run has it in hand' : seen.blocked(command);
+    if (left === 0) {
+      // It waits for nothing but its turn.
+      if (turn.why !== '' && waitsFor(node, blocked) === '')
+        moves.push({ node: name, turn: { ...turn, why: '' } });
+      continue;
+    }
     const keeps = plan.drain === null ? undefined : standing.keeps(name);
-    const why = waitsFor(
-      node,
-      seen.blocked(command),
-      keeps?.alone && away.size === 0 ? undefined : keeps?.why,
-    );
+    const why = waitsFor(node, blocked, keeps?.alone && away.size === 0 ? undefined : keeps?.why);
     if (why !== '') {
       if (why !== turn.why) moves.push({ node: name, turn: { ...turn, why } });
       continue;
@@ -111,12 +114,12 @@ function begun(
     away.add(name);
     left -= 1;
     // Somebody has to serve: it goes as it is, and nobody beside it.
-    if (keeps !== undefined) break;
+    if (keeps !== undefined) left = 0;
   }
   return moves;
 }
 
-const waitsFor = ({ online }: SeenNode, blocked: string | undefined, kept: string | undefined): string =>
+const waitsFor = ({ online }: SeenNode, blocked: string | undefined, kept?: string): string =>
   online ? (blocked ?? kept ?? '') : UNHEARD;
 
 const UNHEARD = 'it is not heard';
@@ -140,8 +143,7 @@ function onward(command: Command, plan: Plan, seen: Seen): Move | undefined {
   const known = { command, turn, node, next, enter, off: isOurs(node, plan) ? ('off' as const) : undefined };
   const isOver = !isOpen(command.state);
   if (turn.phase === 'waits') {
-    if (isOver) return enter('done', known.off);
-    return turn.why === UNHEARD && node.online ? next({ why: '' }) : undefined;
+    return isOver ? enter('done', known.off) : undefined;
   }
   if (turn.phase === 'settles') return settled(known, seen);
   if (isOver) return enter('settles', known.off);

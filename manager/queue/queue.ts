@@ -48,7 +48,7 @@ export interface Queue {
   line(node: string): readonly Command[];
   paused(node: string): PausedQueue | undefined;
   /** @throws EvenkeelError not-possible */
-  retry(node: string, renewed: Renewed): Promise<void>;
+  retry(node: string, renewed: Renewed, run: string): Promise<void>;
   skip(node: string, word: Word): Promise<void>;
   cancel(node: string, word: Word): Promise<void>;
   pause(queue: PausedQueue): Promise<void>;
@@ -191,7 +191,7 @@ export function createQueue(options: QueueOptions): Queue {
     onChanged: changed.add,
     line: lines.of,
     paused: (node) => paused.get(node),
-    retry: (node, renewed) => change(node, undefined, (command) => retried(command, clock.now(), renewed)),
+    retry: (node, renewed, run) => change(node, run, (command) => retried(command, clock.now(), renewed)),
     skip: (node, { by, reason, run }) => change(node, run, (command) => skipped(command, by, reason)),
     cancel: (node, { by, reason, run }) => change(node, run, (command) => cancelled(command, by, reason)),
     pause: (queue) =>

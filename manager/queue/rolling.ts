@@ -51,6 +51,8 @@ interface Rolled {
   commands: Map<string, Command>;
   /** That it has stopped was told. */
   stopped: boolean;
+  /** What goes wrong with it each time, and was told; empty while nothing does. */
+  wrong: string;
 }
 
 /** Checks and pools change without a word to the queue. */
@@ -67,14 +69,27 @@ export function createRollingRuns(options: RollingOptions): RollingRuns {
     const byNode = new Map(commands.map((command) => [command.node, command]));
     const plan = planOf(run, commands.length);
     // One that had stopped before this manager began was told then.
-    runs.set(run.id, { run, plan, commands: byNode, stopped: isStopped(plan, commands) });
-    look();
+    runs.set(run.id, { run, plan, commands: byNode, stopped: isStopped(plan, commands), wrong: '' });
   };
   const changed = (command: Command) => {
     const rolled = runs.get(command.run);
     if (rolled === undefined) return;
     rolled.commands.set(command.node, command);
     look();
+  };
+  let isRead = false;
+  /** All of them before any goes on: what one has in hand the others leave alone. What changes meanwhile is heard. */
+  const read = async () => {
+    const meanwhile: Command[] = [];
+    const undo = queue.onChanged((command) => (isRead ? changed(command) : meanwhile.push(command)));
+    for (const id of await known(options)) {
+      const run = await store.queue.run(id);
+      if (run?.options.rolling) add(run, await store.queue.ofRun(id));
+    }
+    for (const command of meanwhile) changed(command);
+    isRead = true;
+    look();
+    return undo;
   };
   const move = async (rolled: Rolled, { node, turn, drain }: Move) => {
     const { run, commands } = rolled;
@@ -90,12 +105,14 @@ export function createRollingRuns(options: RollingOptions): RollingRuns {
       blocked: (command) => blockedIn(queue, command),
     });
     for (const one of moves) await move(rolled, one);
+    rolled.wrong = '';
     tell(rolled, emit);
     if (![...rolled.commands.values()].some(isTurning)) runs.delete(rolled.run.id);
   };
   /** One run after the other: what one takes out of a pool, the next one knows of. */
   const work = async (): Promise<Again> => {
     let again: Again;
+    if (!isRead) return undefined;
     for (const rolled of [...runs.values()]) {
       const pools = held() ? undefined : judged(options);
       if (pools === undefined) return undefined;
@@ -103,7 +120,7 @@ export function createRollingRuns(options: RollingOptions): RollingRuns {
       await goOn(rolled, seen).catch((err: unknown) => {
         // Somebody has said something of the node in this moment: it is looked at again.
         const isStale = err instanceof EvenkeelError && err.code === 'stale-revision';
-        if (!isStale) log.error({ run: rolled.run.id, err: messageOf(err) }, 'a rolling run could not go on');
+        if (!isStale) goesWrong(rolled, messageOf(err), options);
         again = { againAfter: isStale ? SOON_MS : LOOK_MS };
       });
     }
@@ -112,14 +129,13 @@ export function createRollingRuns(options: RollingOptions): RollingRuns {
   const loop = createLoop({ clock, log, work, quiet: GATHER_MS, atMost: 5 * GATHER_MS });
   const look = () => loop.put(KEY);
   return {
-    begun: add,
+    begun: (run, commands) => {
+      add(run, commands);
+      look();
+    },
     start: async () => {
-      for (const id of await known(options)) {
-        const run = await store.queue.run(id);
-        if (run?.options.rolling) add(run, await store.queue.ofRun(id));
-      }
       const undo = [
-        queue.onChanged(changed),
+        await read(),
         clock.every(LOOK_MS, () => {
           if (runs.size > 0) look();
         }),
@@ -193,6 +209,16 @@ async function say(
     ...{ actor: `run:${id}`, guard: 'exempt' },
     edits: [{ op: 'put', where: '', ifMatch: node.revision, resource: { kind: 'Node', name, spec: wanted } }],
   });
+}
+
+/** Tried again each second; told once for each cause. */
+function goesWrong(rolled: Rolled, cause: string, { emit, log }: RollingOptions): void {
+  if (rolled.wrong === cause) return;
+  const { id, action, selector } = rolled.run;
+  rolled.wrong = cause;
+  log.error({ run: id, err: cause }, 'a rolling run could not go on');
+  const message = `${action} on ${selector} cannot go on, and is tried again: ${cause}`;
+  emit({ type: 'run.stopped', severity: 'error', subject: action, data: { run: id }, message });
 }
 
 /** What operators hear of: that it stops, that it goes on, and that it is over. */

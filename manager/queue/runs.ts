@@ -15,6 +15,7 @@ import { type AccessRole, roles as accessRoles } from '../../protocol/views.ts';
 import type { QueueRows } from '../store/queue.ts';
 import type { Dealt } from '../store/schedules.ts';
 import type { Happening } from '../store/store.ts';
+import { repeats } from './again.ts';
 import { checkedValues, refuseFull, refuseIdle } from './doors.ts';
 import { createInOrder } from './in-order.ts';
 import type { Live } from './live.ts';
@@ -69,7 +70,8 @@ export interface Runs {
   queues(): QueueView[];
   queueOf(node: string): QueueView;
   history(node: string, page: QueryOf<'queue'>): Promise<AnswerOf<'queue'>>;
-  retry(node: string, given: Record<string, unknown>, caller: Caller): Promise<QueueView>;
+  /** @throws EvenkeelError not-possible: nothing is there, or another run is first by now; as `start` */
+  retry(node: string, word: BodyOf<'queueRetry'>, caller: Caller): Promise<QueueView>;
   skip(node: string, word: { run?: string | undefined; reason: string }, caller: Caller): Promise<QueueView>;
   cancel(
     node: string,
@@ -80,9 +82,6 @@ export interface Runs {
   resume(node: string, caller: Caller): Promise<QueueView>;
   diagnose(node: string): Promise<AnswerOf<'queueDiagnose'>>;
 }
-
-/** Over, and not done. */
-const UNDONE = new Set(['skipped', 'cancelled', 'expired']);
 
 export function createRuns(given: RunsOptions): Runs {
   const { queue, rolling, live, rows, view, online, held, doctor, emit, clock } = given;
@@ -154,16 +153,9 @@ export function createRuns(given: RunsOptions): Runs {
   return {
     start,
     again: async (id, caller) => {
-      const { action, values, options } = await runOf(id);
-      const undone = (await rows.ofRun(id)).filter(({ state }) => UNDONE.has(state));
-      const on = undone.map(({ node }) => node).filter((node) => view().Node.has(node));
-      if (on.length === 0)
-        throw new EvenkeelError(
-          'not-possible',
-          `on every node ${id} was done, or waits still: evenkeel runs ${id}`,
-        );
-      const { expires: _, ...kept } = options;
-      return start({ action, parameters: values, on: on.join(','), ...kept }, caller);
+      const run = await runOf(id);
+      const world = { rows, view: view() };
+      return undoes.of(run.options.undoes ?? id, async () => start(await repeats(run, world), caller));
     },
     undo: (id, again, caller) =>
       undoes.of(id, async () =>
@@ -206,16 +198,23 @@ export function createRuns(given: RunsOptions): Runs {
       const next = commands.length < limit ? null : (commands.at(-1)?.seq ?? null);
       return { queue: queueOf(node), commands: commands.map(commandView), next };
     },
-    retry: async (node, given, caller) => {
+    retry: async (node, { run, parameters: given }, caller) => {
       writable();
       const head = headOf(node);
+      if (run !== undefined && head.run !== run)
+        throw new EvenkeelError(
+          'not-possible',
+          `${run} is not first in the queue of ${node}: ${head.run} is`,
+        );
       // As it is declared by now: what was wrong may have been the action.
       const declared = view().Action.get(head.action);
       const spec = declared?.spec ?? (await runOf(head.run)).spec;
       allow(spec, head.action, caller);
       const values = checkedValues(spec, { ...head.values, ...given }, view());
       const digest = declared?.digest ?? head.digest;
-      await queue.retry(node, { values, digest, idempotent: spec.idempotent, hidden: secretsOf(spec) });
+      // What was secret when it was given stays so, whatever the action says by now.
+      const hidden = [...new Set([...head.hidden, ...secretsOf(spec)])];
+      await queue.retry(node, { values, digest, idempotent: spec.idempotent, hidden }, head.run);
       return queueOf(node);
     },
     skip: async (node, word, { name }) => {
@@ -272,6 +271,7 @@ function commandOf(
     ...{
       state: 'waiting',
       since: Date.parse(at),
+      begun: false,
       already: false,
       number: 0,
       again: null,

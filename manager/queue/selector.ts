@@ -1,4 +1,4 @@
-/** Which nodes a run is for: `all`, a role, or names; and never a node that the action is not for. Pure. */
+/** Which nodes a run is for: `all`, or names and roles; and never a node that the action is not for. Pure. */
 import type { View } from '../../common/view.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 
@@ -15,22 +15,27 @@ const refuse = (message: string, fix: string): never => {
  */
 export function selected(selector: string, roles: readonly string[], { Node }: Pick<View, 'Node'>): string[] {
   const nodes = [...Node.values()];
-  const isMeant = (own: readonly string[]) => roles.length === 0 || own.some((role) => roles.includes(role));
-  const words = selector.split(',').map((word) => word.trim());
-  const named = words.every((word) => Node.has(word));
-  const chosen = nodes.filter(({ name, spec }) =>
-    selector === 'all' ? true : named ? words.includes(name) : spec.roles.includes(selector),
+  const words = new Set(selector.split(',').map((word) => word.trim()));
+  const isNamed = ({ name }: { name: string }) => words.has(name);
+  const hasRole = (own: readonly string[], word: string) => !Node.has(word) && own.includes(word);
+  const missing = [...words].find(
+    (word) => !Node.has(word) && !nodes.some(({ spec }) => hasRole(spec.roles, word)),
   );
-  if (chosen.length === 0) {
-    const missing = words.find((word) => !Node.has(word)) ?? selector;
+  if (selector !== 'all' && missing !== undefined)
     return refuse(
       `there is no node and no role ${missing}`,
-      'use all, a role, or names with commas between: evenkeel nodes',
+      'use all, or names and roles with commas between: evenkeel nodes',
     );
-  }
-  const meant = chosen.filter(({ spec }) => isMeant(spec.roles));
-  const not = chosen.find(({ spec }) => !isMeant(spec.roles));
-  if (not !== undefined && (named || meant.length === 0))
+  const chosen = nodes.filter(
+    (node) =>
+      selector === 'all' || isNamed(node) || [...words].some((word) => hasRole(node.spec.roles, word)),
+  );
+  const isMeant = ({ spec }: (typeof nodes)[number]) =>
+    roles.length === 0 || spec.roles.some((role) => roles.includes(role));
+  const meant = chosen.filter(isMeant);
+  const not = chosen.find((node) => isNamed(node) && !isMeant(node)) ?? chosen.find((node) => !isMeant(node));
+  if (chosen.length === 0) return refuse('there are no nodes', 'evenkeel node invite prints how a box joins');
+  if (not !== undefined && (isNamed(not) || meant.length === 0))
     return refuse(
       `${not.name} has none of the roles ${roles.join(', ')}`,
       'the action is for nodes of these roles',

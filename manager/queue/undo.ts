@@ -37,7 +37,7 @@ export async function takesBack(run: Run, again: boolean, { rows, view }: World)
   const spec = view.Action.get(run.action)?.spec ?? run.spec;
   if (spec.undo === undefined) return refuse(`nothing is declared that undoes ${run.action}`);
   const { action, parameters } = spec.undo;
-  if (!again) await refuseTwice(run, rows);
+  if (!again) await refuseTwice(run.id, rows);
   const changed = await changedBy(run, { rows, view });
   const [first] = changed;
   if (first === undefined) return refuse(`${run.id} has changed nothing on any node that is here still`);
@@ -45,7 +45,8 @@ export async function takesBack(run: Run, again: boolean, { rows, view }: World)
   const other = changed.find((one) => JSON.stringify(one.values) !== values);
   if (other !== undefined)
     return refuse(`${run.id} was done with other values on ${other.node}: run ${action} by hand`);
-  refuseShown(spec, view.Action.get(action)?.spec, parameters);
+  const hidden = [...secretsOf(spec), ...secretsOf(run.spec), ...first.hidden];
+  refuseShown(hidden, view.Action.get(action)?.spec, parameters);
   const filled = Object.entries(parameters).map(([name, word]) => [name, valueIn(word, first)] as const);
   const { jitter, rolling } = run.options;
   const on = changed.map(({ node }) => node).join(',');
@@ -59,9 +60,17 @@ export async function takesBack(run: Run, again: boolean, { rows, view }: World)
   };
 }
 
-/** What undoes need not be harmless a second time. A run that was cancelled before it changed anything took nothing back. */
-async function refuseTwice({ id }: Run, rows: World['rows']): Promise<void> {
-  const counts = await rows.counts(await rows.undoing(id));
+/**
+ * What undoes need not be harmless a second time. A run that was cancelled before it changed anything took nothing back.
+ * @param besides the run that takes it back and is repeated where it was not done
+ * @throws EvenkeelError not-possible
+ */
+export async function refuseTwice(
+  id: string,
+  rows: Pick<World['rows'], 'undoing' | 'counts'>,
+  besides?: string,
+): Promise<void> {
+  const counts = await rows.counts((await rows.undoing(id)).filter((one) => one !== besides));
   for (const [by, count] of counts) {
     const isOpen = openStates.some((state) => count[state]);
     if (isOpen || count.succeeded)
@@ -72,22 +81,24 @@ async function refuseTwice({ id }: Run, rows: World['rows']): Promise<void> {
 }
 
 /** Where it was done already, there was nothing that this run has changed. */
-async function changedBy({ id, spec }: Run, { rows, view }: World): Promise<Command[]> {
+async function changedBy({ id }: Run, { rows, view }: World): Promise<Command[]> {
   const done = (await rows.ofRun(id)).filter(
     ({ node, state }) => state === 'succeeded' && view.Node.has(node),
   );
-  if (spec.unless === undefined) return done;
   const changed: Command[] = [];
   for (const command of done) {
     const tries = await rows.tries(id, command.node);
-    if (!tries.at(-1)?.already) changed.push(command);
+    // One that was begun and failed may have changed something, also when the next found nothing to do.
+    if (tries.some(({ begun, already }) => begun && !already)) changed.push(command);
   }
   return changed;
 }
 
 /** A list, alone in its place, stays one. */
-function valueIn(word: string, { values, run, action }: Command): ActionValue {
+function valueIn(word: string, { values, hidden, run, action }: Command): ActionValue {
   const unknown = namedIn(word).find((name) => values[name] === undefined);
+  if (unknown !== undefined && hidden.includes(unknown))
+    return refuse(`${unknown} of ${run} is secret, and not kept when it is over: take it back by hand`);
   if (unknown !== undefined) return refuse(`${run} has no value ${unknown}: ${action} was changed since`);
   const alone = aloneIn(word);
   const list = alone === undefined ? undefined : values[alone];
@@ -96,11 +107,11 @@ function valueIn(word: string, { values, run, action }: Command): ActionValue {
 
 /** What nobody is shown is not put where everybody sees it. */
 function refuseShown(
-  spec: ActionSpec,
+  hidden: readonly string[],
   undo: ActionSpec | undefined,
   parameters: Record<string, string>,
 ): void {
-  const [hidden, kept] = [secretsOf(spec), undo ? secretsOf(undo) : []];
+  const kept = undo ? secretsOf(undo) : [];
   for (const [name, word] of Object.entries(parameters)) {
     const secret = namedIn(word).find((one) => hidden.includes(one));
     if (secret !== undefined && !kept.includes(name))

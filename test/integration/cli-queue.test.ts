@@ -192,3 +192,26 @@ it('[5.7] a large run is come back to, and the marks in what a program says end 
   for (const name of names) expect(shown).toContain(`\n${name}  one\ufffdtwo\ufffd\n`);
   expect(shown).toContain('30 succeeded');
 });
+
+it('[5.7] what means nothing where it stands is refused; a secret comes from a file; runs are listed page by page', async () => {
+  const refused = async (...words: string[]) => {
+    const { code, stderr } = await evenkeel(...words);
+    expect(code).toBe(exits.usage.code);
+    return stderr;
+  };
+  expect(await refused('queue', '--state', 'failed')).toContain('--state means nothing here');
+  expect(await refused('runs', 'abcdefghijkl', '--limit', '3')).toContain('--limit means nothing here');
+  const twice = ['run', 'service-restart', 'service=a', 'service=b', '--on', 'web'];
+  expect(await refused(...twice)).toContain('service is given twice');
+  const file = join(api.folder, 'service');
+  writeFileSync(file, 'dovecot\n');
+  const run = (...words: string[]) => evenkeel('run', 'service-restart', '--on', 'web1', ...words);
+  expect((await run('--from-file', `service=${file}`)).code).toBe(0);
+  expect((await run('--from-file', 'service=/nowhere')).stderr).toContain('/nowhere cannot be read');
+  expect((await run('service=nginx')).code).toBe(0);
+  const page = await evenkeel('runs', '--limit', '1');
+  expect(page.stdout).toMatch(/service=nginx/);
+  const [, before = ''] = /older ones: --before ([0-9]+)/.exec(page.stderr) ?? [];
+  expect((await evenkeel('runs', '--before', before)).stdout).toMatch(/service=dovecot/);
+  expect((await evenkeel('runs', '--state', 'failed')).stdout).toContain('nothing like that');
+});

@@ -85,7 +85,7 @@ function createManager(rows: QueueRows, world: World) {
     queue = createQueue({
       ...{ rows: dying, cluster: 'c', held: () => false, ring: () => undefined },
       ...{ isNode: () => true, emit: () => undefined },
-      ...{ live: createLive(), clock: world.clock, log: quiet },
+      ...{ live: createLive(() => true), clock: world.clock, log: quiet },
     });
     // Its undo waits for turns that a dead one never ends: it is let go.
     await queue.start();
@@ -186,7 +186,7 @@ async function play(events: readonly Event[], rows: QueueRows, folder: string): 
     if (!head || !one || (head.state !== 'failed' && head.state !== 'unknown')) return;
     one.retries[node] += 1;
     const { values, digest, idempotent, hidden } = head;
-    await say(node, (queue) => queue.retry(node, { values, digest, idempotent, hidden }));
+    await say(node, (queue) => queue.retry(node, { values, digest, idempotent, hidden }, head.run));
   };
   const enqueue = async (idempotent: boolean) => {
     const run = newRun();

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { TryResult } from '../../protocol/queue.ts';
 import type { CommandView, RunView } from '../../protocol/queue-api.ts';
 import { declare, node, startTestApi, type TestApi } from '../support/api.ts';
+import { tryResult } from '../support/command.ts';
 
 let api: TestApi;
 const packages = { type: 'list' };
@@ -41,12 +42,7 @@ async function end(name: string, more: Partial<TryResult> = {}): Promise<void> {
   const { next } = await api.queue.pull(name, { ledger, results: [], working: null });
   if (!next) throw new Error(`nothing was handed out to ${name}`);
   const { run, number } = next;
-  const ended = { end: 'succeeded', already: false, begun: true, status: 0, error: null } as const;
-  const said = { output: '', omitted: 0, from: '2026-01-01T00:00:00Z', to: '2026-01-01T00:00:01Z' };
-  await api.queue.pull(name, {
-    ...{ ledger, working: null },
-    results: [{ run, number, ...ended, ...said, ...more }],
-  });
+  await api.queue.pull(name, { ledger, working: null, results: [tryResult({ run, number, ...more })] });
 }
 
 it('[5.1] is taken back with its values where it changed something, not where it was done already or failed', async () => {
@@ -69,7 +65,9 @@ it('[5.4] is taken back in the steps in which it was done', async () => {
   const { body } = await post<RunView>('runs', { action: 'install', parameters, on: 'web', ...options });
   // Here nobody opens the turns of a run.
   const [command] = await api.store.queue.ofRun(body.run);
-  if (command) await api.store.queue.save([{ command: { ...command, state: 'succeeded' } }]);
+  if (!command) throw new Error('no command was made');
+  const done = { ...command, state: 'succeeded', number: 1 } as const;
+  await api.store.queue.save([{ command: done, result: tryResult({ run: body.run }) }]);
   const taken = await post<RunView>(`runs/${body.run}/undo`);
   expect(taken.body).toMatchObject({ on: 'web1', options });
 });
@@ -131,6 +129,9 @@ it('[5.1] is not taken back twice, unless that is said; one that was cancelled h
   await post(`runs/${cancelled.run}/cancel`);
   // The same again is what takes it back, as the first was.
   const taken = (await post<RunView>(`runs/${cancelled.run}/again`)).body.run;
+  expect((await post(`runs/${cancelled.run}/again`)).body.detail).toContain(
+    `${taken} takes ${run} back already`,
+  );
   expect((await undone()).body.detail).toContain(`${taken} takes ${run} back already`);
   await end('web1');
   expect(await undone()).toMatchObject({
@@ -139,4 +140,39 @@ it('[5.1] is not taken back twice, unless that is said; one that was cancelled h
   expect((await undone({ again: true })).body).toMatchObject({ on: 'web1', counts: { waiting: 1 } });
   const asked = { action: 'restart', parameters: {}, on: 'web1', undoes: run };
   expect((await post('runs', asked)).status).toBe(400);
+});
+
+it('[5.1] two who take the same back in the same moment are heard one after the other', async () => {
+  const run = await start('install', { packages: 'htop' }, 'web1');
+  await end('web1');
+  const both = await Promise.all([post(`runs/${run}/undo`), post(`runs/${run}/undo`)]);
+  expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
+});
+
+it('[5.1] is taken back also where a try that failed was followed by one that found nothing to do', async () => {
+  const run = await start('install', { packages: 'htop' }, 'web1');
+  await end('web1', { end: 'failed', error: { code: 'command-failed', message: 'no' } });
+  await post('queues/web1/retry');
+  await end('web1', { already: true });
+  expect((await post<RunView>(`runs/${run}/undo`)).body).toMatchObject({ on: 'web1' });
+});
+
+it('[5.1] what was secret when it was given stays so when the action does not say it any more', async () => {
+  const word = (secret: boolean) => ({ parameters: { word: { type: 'text', secret } } });
+  const told = action('tell', word(false));
+  const login = (secret: boolean) =>
+    action('login', { ...word(secret), undo: { action: 'tell', parameters: { word: '{{word}}' } } });
+  await declare(api.store, [told, login(true)]);
+  const run = await start('login', { word: 'geheim' }, 'web1,web2');
+  await end('web1', { end: 'failed', error: { code: 'command-failed', message: 'no' } });
+  await post('queues/web2/cancel', {});
+  await declare(api.store, [login(false)]);
+  await post('queues/web1/retry');
+  for (const path of [`runs/${run}`, 'queues/web1'])
+    expect((await api.ask('GET', `/api/v1/${path}`)).body).not.toContain('geheim');
+  await end('web1');
+  const again = await post(`runs/${run}/again`);
+  expect([again.status, again.body.detail]).toEqual([409, expect.stringContaining('is secret')]);
+  const undone = await post(`runs/${run}/undo`);
+  expect([undone.status, undone.body.detail]).toEqual([409, expect.stringContaining('is secret')]);
 });

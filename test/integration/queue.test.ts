@@ -32,6 +32,8 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
+const UNIT = { unit: { type: 'text' } };
+
 /** An agent with a record of its own, which tells what it is told to tell. */
 function agent(name: string) {
   const ledger = randomUUID();
@@ -84,10 +86,11 @@ describe('[5.2] a run', () => {
     expect((await start('restart', 'all')).counts).toEqual({ waiting: 4 });
     expect((await start('reboot', 'all')).counts).toEqual({ waiting: 3 });
     expect((await start('restart', 'web1,lb1')).counts).toEqual({ waiting: 2 });
+    expect((await start('restart', 'web,lb1')).counts).toEqual({ waiting: 4 });
     await expect(start('reboot', 'lb1')).rejects.toMatchObject({ code: 'bad-request' });
     await expect(start('restart', 'mail')).rejects.toMatchObject({ code: 'bad-request' });
     await expect(start('gone', 'all')).rejects.toMatchObject({ code: 'not-found' });
-    expect((await queueOf('web1')).waiting).toBe(4);
+    expect((await queueOf('web1')).waiting).toBe(5);
   });
 
   it('is refused with every wrong value, and to whom the action is not permitted; nothing is queued then', async () => {
@@ -100,6 +103,10 @@ describe('[5.2] a run', () => {
     ]);
     const denied = await post('/api/v1/runs', { action: 'reboot', on: 'all' }, api.tokens.operator);
     expect(denied.status).toBe(403);
+    await declare(api.store, [action('unit', { run: undefined, do: 'unit-restart', parameters: UNIT })]);
+    await expect(start('unit', 'all', { parameters: { unit: 'nope' } })).rejects.toThrow(
+      'declared by no policy',
+    );
     expect((await queueOf('web1')).waiting).toBe(0);
   });
 });
@@ -154,6 +161,15 @@ describe('[5.2] the queue of a node', () => {
     expect(nextOf(await web1.pull()).run).toBe(second.run);
     const { commands } = await get<{ commands: CommandView[] }>('/api/v1/queues/web1');
     expect(commands[1]).toMatchObject({ state: 'skipped', ended: { by: 'admin', reason: 'done by hand' } });
+  });
+
+  it('is tried again only by who means the command that is first by now', async () => {
+    const [first, second] = [await start('pay', 'web1'), await start('pay', 'web1')];
+    const web1 = agent('web1');
+    await web1.end(nextOf(await web1.pull()), FAILED);
+    const late = await post<{ detail: string }>('/api/v1/queues/web1/retry', { run: second.run });
+    expect([late.status, late.body.detail]).toEqual([409, expect.stringContaining(`${first.run} is`)]);
+    expect((await post('/api/v1/queues/web1/retry', { run: first.run })).status).toBe(200);
   });
 
   it('that waits for an action that was wrong goes on with the one that is right, once an operator tries again', async () => {

@@ -6,6 +6,7 @@ import type { NodeView, PoolView } from '../../protocol/views.ts';
 import { declare, node } from '../support/api.ts';
 import { queueFor } from '../support/api-queue.ts';
 import { createManualClock, type ManualClock } from '../support/clock.ts';
+import { tryResult } from '../support/command.ts';
 import { quiet } from '../support/courier.ts';
 import { until } from '../support/until.ts';
 import { opened } from '../unit/store/opened.ts';
@@ -68,14 +69,22 @@ function mortal<A extends unknown[], T>(write: (...args: A) => Promise<T>): (...
   };
 }
 
+/** What happens while a manager has read the commands of a run, and has not seen them yet. */
+let reading: ((parts: Pick<ReturnType<typeof queueFor>, 'queue'>) => Promise<void>) | undefined;
+
 /** A manager over the store; another one after it goes on from what is kept. */
 async function manager() {
+  const ofRun: typeof store.queue.ofRun = async (...asked) => {
+    const rows = await store.queue.ofRun(...asked);
+    await reading?.(parts);
+    return rows;
+  };
   const parts = queueFor({
     ...{
       store: {
         ...store,
         write: mortal(store.write),
-        queue: { ...store.queue, save: mortal(store.queue.save) },
+        queue: { ...store.queue, ofRun, save: mortal(store.queue.save) },
         meta: () => ({ ...store.meta(), ...(held && { mode: 'held' as const }) }),
       },
     },
@@ -95,12 +104,7 @@ async function works(to: Manager, name: string, end: TryResult['end'] = 'succeed
   const { next } = await pull(to, name);
   if (next === null) return false;
   const error = end === 'succeeded' ? null : { code: 'command-failed', message: 'no' };
-  await pull(to, name, [
-    {
-      ...{ run: next.run, number: next.number, end, already: false, begun: true, status: 0, error },
-      ...{ output: '', omitted: 0, from: '2026-01-01T00:00:00Z', to: '2026-01-01T00:00:01Z' },
-    },
-  ]);
+  await pull(to, name, [tryResult({ run: next.run, number: next.number, end, error })]);
   return true;
 }
 const phases = async (of: Manager, run: string) =>
@@ -192,7 +196,7 @@ it('[5.4] what would only keep a drained node waiting is refused, and a held man
     one.runs.cancelRun(run, '', caller),
     one.runs.skip('web1', { reason: 'x' }, caller),
     one.runs.cancel('web1', { reason: 'x' }, caller),
-    one.runs.retry('web1', {}, caller),
+    one.runs.retry('web1', { parameters: {} }, caller),
     one.runs.pause('web1', 'x', caller),
     one.runs.resume('web1', caller),
   ];
@@ -277,28 +281,51 @@ it('[5.4] a manager that dies before, between and after the drain and its notes 
   }
 });
 
-it('[5.4] two runs over the same nodes: each node does the first before the second', async () => {
-  const one = await manager();
-  const [first, second] = [await begin(one), await begin(one, { drain: undefined })];
-  const did: string[] = [];
-  away.add('web1');
-  await until('all is done', async () => {
-    await clock.advance(1_000);
-    if (did.length === 2) away.clear();
-    for (const name of NAMES) {
-      const before = one.queue.line(name)[0]?.run ?? '';
-      if (!away.has(name) && (await works(one, name))) did.push(`${name} ${before}`);
-    }
-    return (
-      (await phases(one, first.run)) === 'done,done,done' &&
-      (await phases(one, second.run)) === 'done,done,done'
-    );
-  });
-  for (const name of NAMES)
-    expect(did.filter((text) => text.startsWith(name))).toEqual([
-      `${name} ${first.run}`,
-      `${name} ${second.run}`,
-    ]);
-  expect(did[0]).toBe(`web2 ${first.run}`);
-  await one.stop();
+it('[5.4] what a node tells while a manager reads its runs is heard', async () => {
+  const first = await manager();
+  const { run } = await begin(first, { drain: undefined });
+  await becomes(first, run, 'open,waits,waits');
+  const { next } = await pull(first, 'web1');
+  await first.stop();
+  reading = async ({ queue }) => {
+    reading = undefined;
+    const results = [tryResult({ run, number: next?.number ?? 0 })];
+    await queue.pull('web1', { ledger: ledgers.get('web1') ?? '', results, working: null });
+  };
+  const second = await manager();
+  await becomes(second, run, 'done,open,waits');
+  await second.stop();
 });
+
+it.each([
+  ['and drains as well', {}],
+  ['and drains nothing', { drain: undefined }],
+])(
+  '[5.4] two runs over the same nodes, the second behind the first %s: each node does both, in this order',
+  async (_, more) => {
+    const one = await manager();
+    const [first, second] = [await begin(one), await begin(one, more)];
+    const did: string[] = [];
+    away.add('web1');
+    await until('all is done', async () => {
+      await clock.advance(1_000);
+      if (did.length === 2) away.clear();
+      for (const name of NAMES) {
+        const before = one.queue.line(name)[0]?.run ?? '';
+        const isDrained = drainOf(name)?.reason.startsWith(`run ${before}: `) ?? false;
+        if (!away.has(name) && (await works(one, name))) did.push(`${name} ${before} ${isDrained}`);
+      }
+      return (
+        (await phases(one, first.run)) === 'done,done,done' &&
+        (await phases(one, second.run)) === 'done,done,done'
+      );
+    });
+    for (const name of NAMES)
+      expect(did.filter((text) => text.startsWith(name))).toEqual([
+        `${name} ${first.run} true`,
+        `${name} ${second.run} ${!('drain' in more)}`,
+      ]);
+    expect(did[0]).toBe(`web2 ${first.run} true`);
+    await one.stop();
+  },
+);

@@ -13,23 +13,10 @@ import {
 } from '../../../common/queue/command.ts';
 import { firstTurn } from '../../../common/queue/turn.ts';
 import type { TryResult } from '../../../protocol/queue.ts';
-import { waitingCommand } from '../../support/command.ts';
+import { tryResult, waitingCommand } from '../../support/command.ts';
 
 const NOW = 1_790_000_000_000;
 const commandOf = (more: Partial<Command> = {}): Command => waitingCommand({ seq: 1, ...more });
-const resultOf = (more: Partial<TryResult> = {}): TryResult => ({
-  ...{
-    run: 'abcdefghijkl',
-    number: 1,
-    end: 'succeeded',
-    already: false,
-    begun: true,
-    status: 0,
-    error: null,
-  },
-  ...{ output: '', omitted: 0, from: '2026-01-01T00:00:00Z', to: '2026-01-01T00:00:01Z' },
-  ...more,
-});
 const failure = { end: 'failed', status: 1, error: { code: 'command-failed', message: 'no' } } as const;
 const asked = (more: object = {}) => ({ ledger: 'L', now: NOW, paused: false, ...more });
 const running = (more: Partial<Command> = {}) => offered(commandOf(more), asked()).command;
@@ -51,7 +38,7 @@ describe('[5.2] what an agent is handed', () => {
   });
 
   it('is the next try of what has failed, five minutes later and not before', () => {
-    const failed = told(running(), resultOf(failure), NOW);
+    const failed = told(running(), tryResult(failure), NOW);
     expect([failed.state, failed.again]).toEqual(['failed', NOW + AGAIN_MS]);
     expect(offered(failed, asked({ now: NOW + AGAIN_MS - 1 })).next).toBeNull();
     expect(offered(failed, asked({ now: NOW + AGAIN_MS })).next?.number).toBe(2);
@@ -62,12 +49,12 @@ describe('[5.3] what may not be done twice', () => {
   const once = { idempotent: false };
 
   it('waits for a person when it has failed after it was begun, and is tried again when it was not', () => {
-    expect(told(running(once), resultOf(failure), NOW)).toMatchObject({ state: 'failed', again: null });
-    expect(told(running(once), resultOf({ ...failure, begun: false }), NOW).again).toBe(NOW + AGAIN_MS);
+    expect(told(running(once), tryResult(failure), NOW)).toMatchObject({ state: 'failed', again: null });
+    expect(told(running(once), tryResult({ ...failure, begun: false }), NOW).again).toBe(NOW + AGAIN_MS);
   });
 
   it('is unknown when nobody saw its end, or the record of its agent is gone, and nothing is handed out then', () => {
-    const unseen = told(running(once), resultOf({ end: 'unknown' }), NOW);
+    const unseen = told(running(once), tryResult({ end: 'unknown' }), NOW);
     const gone = offered(running(once), asked({ ledger: 'another' }));
     expect([unseen.state, gone.command.state, gone.next]).toEqual(['unknown', 'unknown', null]);
     for (const command of [unseen, gone.command])
@@ -82,7 +69,7 @@ describe('[5.3] what may not be done twice', () => {
 });
 
 describe('[5.2] what an operator may do', () => {
-  const failed = told(running(), resultOf(failure), NOW);
+  const failed = told(running(), tryResult(failure), NOW);
 
   it('tries again at once, with other values if he likes; skips with his reason; cancels', () => {
     expect(
@@ -103,11 +90,11 @@ describe('[5.2] what an operator may do', () => {
   it('stops what runs by the agent alone, and its end counts, whatever it is', () => {
     const stopping = cancelled(running(), 'ann', 'too slow');
     expect([stopping.state, offered(stopping, asked()).next]).toEqual(['running', null]);
-    expect(told(stopping, resultOf({ end: 'cancelled' }), NOW)).toMatchObject({
+    expect(told(stopping, tryResult({ end: 'cancelled' }), NOW)).toMatchObject({
       ...{ state: 'cancelled', ended: { by: 'ann', reason: 'too slow' } },
     });
-    expect(told(stopping, resultOf(), NOW).state).toBe('succeeded');
-    expect(told(stopping, resultOf(failure), NOW).state).toBe('cancelled');
+    expect(told(stopping, tryResult(), NOW).state).toBe('succeeded');
+    expect(told(stopping, tryResult(failure), NOW).state).toBe('cancelled');
   });
 
   it('is refused what makes no sense, and the command stays', () => {
@@ -125,6 +112,18 @@ describe('[5.2] what an operator may do', () => {
     expect(expired(commandOf({ expires: NOW + 1 }), NOW)).toBeNull();
     expect(expired(running({ expires: NOW }), NOW + 1)).toBeNull();
   });
+
+  it('never begins later than its deadline: a wait is cut short by it, and what was refused before it began is over', () => {
+    const { next } = offered(commandOf({ expires: NOW + 500, delay: 60_000 }), {
+      ...{ ledger: 'l', now: NOW, paused: false },
+    });
+    expect(next?.delay).toBe(500);
+    const end = { end: 'failed', error: { code: 'executable-refused', message: 'no' } } as const;
+    const refused = told(running({ expires: NOW + 1 }), tryResult({ ...end, begun: false }), NOW);
+    expect(expired(refused, NOW + 1)?.state).toBe('expired');
+    const begun = told(running({ expires: NOW + 1 }), tryResult(end), NOW);
+    expect(expired(begun, NOW + 1)).toBeNull();
+  });
 });
 
 it('[5.3] the word of an earlier try, or of what is over, changes nothing, in whatever order it comes', () => {
@@ -139,7 +138,7 @@ it('[5.3] the word of an earlier try, or of what is over, changes nothing, in wh
       let command = running({ idempotent });
       for (const one of all) {
         const before = command;
-        command = told(command, resultOf(one), NOW);
+        command = told(command, tryResult(one), NOW);
         if (before.state !== 'running' || one.number !== before.number) expect(command).toEqual(before);
         if (command.state === 'failed') command = offered(command, asked({ now: NOW + AGAIN_MS })).command;
       }

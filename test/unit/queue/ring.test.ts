@@ -21,7 +21,7 @@ it('[5.3] rings where a command can begin, not where another is under way or the
   const queue = createQueue({
     ...{ rows: store.queue, cluster: 'c', held: () => false, ring: (node) => void rung.push(node) },
     ...{ isNode: () => true, emit: () => undefined },
-    ...{ live: createLive(), clock: createManualClock(), log },
+    ...{ live: createLive(() => true), clock: createManualClock(), log },
   });
   const add = async (run: string, ...nodes: string[]) => {
     rung = [];
