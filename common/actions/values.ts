@@ -2,6 +2,7 @@
 import type { Problem } from '../../protocol/errors.ts';
 import { nearest } from '../../protocol/nearest.ts';
 import type { ActionParameter, ActionSpec } from '../../protocol/resources/action.ts';
+import { fitOf } from './pattern.ts';
 
 export type ActionValue = string | number | string[];
 export type ActionValues = Record<string, ActionValue>;
@@ -29,7 +30,8 @@ export function valuesOf(parameters: Parameters, given: Record<string, unknown>,
   for (const name of Object.keys(given)) if (!names.includes(name)) refuse(name, unknownName(name, names));
   const values: ActionValues = {};
   for (const [name, parameter] of Object.entries(parameters)) {
-    const value = given[name] ?? parameter.default;
+    // Only what was given: every object has a `constructor`.
+    const value = (Object.hasOwn(given, name) ? given[name] : undefined) ?? parameter.default;
     if (value === undefined) {
       refuse(name, { message: 'is missing', fix: `give ${name}=${exampleOf(parameter)}` });
       continue;
@@ -91,7 +93,7 @@ function wrongWith(parameter: ActionParameter, value: ActionValue): Wrong | unde
         ? undefined
         : { message: `is ${shown(String(value))}`, fix: `use one of ${parameter.values.join(', ')}` };
     case 'text':
-      return textWrong(parameter, String(value), parameter.secret);
+      return textsWrong(parameter, [String(value)], parameter.secret);
     case 'list':
       return listWrong(parameter, value as string[]);
   }
@@ -104,13 +106,19 @@ function listWrong(rules: ListRules, values: readonly string[]): Wrong | undefin
   // `a,,b`: a program would be given an argument that is empty.
   if (values.includes(''))
     return { message: 'has a value that is empty', fix: 'leave out the comma too many' };
-  return values.flatMap((value) => textWrong(rules, value, false) ?? [])[0];
+  return textsWrong(rules, values, false);
 }
 
 type Rules = Pick<TextRules, 'pattern' | 'maxLength' | 'dash'>;
 
-function textWrong({ pattern, maxLength, dash }: Rules, value: string, isSecret: boolean): Wrong | undefined {
-  const name = isSecret ? 'the value' : shown(value);
+/** Of the first that is wrong. */
+function textsWrong(rules: Rules, values: readonly string[], isSecret: boolean): Wrong | undefined {
+  const nameOf = (value: string) => (isSecret ? 'the value' : shown(value));
+  const wrong = values.flatMap((value) => textWrong(rules, value, nameOf(value)) ?? [])[0];
+  return wrong ?? patternWrong(rules, values, nameOf);
+}
+
+function textWrong({ maxLength, dash }: Rules, value: string, name: string): Wrong | undefined {
   if (value.includes('\0'))
     return { message: 'has a NUL in it', fix: 'leave it out: no program can be given one' };
   if (value.length > maxLength)
@@ -120,13 +128,27 @@ function textWrong({ pattern, maxLength, dash }: Rules, value: string, isSecret:
       message: `${name} begins with -`,
       fix: 'a program would take it for an option; write it otherwise',
     };
-  if (pattern !== undefined && !patternOf(pattern).test(value))
-    return { message: `${name} does not fit ${pattern}`, fix: 'write it as the action wants it' };
   return undefined;
 }
 
-/** @throws SyntaxError for what is no regular expression */
-export const patternOf = (pattern: string): RegExp => new RegExp(`^(?:${pattern})$`, 'u');
+function patternWrong(
+  { pattern }: Rules,
+  values: readonly string[],
+  nameOf: (value: string) => string,
+): Wrong | undefined {
+  if (pattern === undefined) return undefined;
+  const fit = fitOf(pattern, values);
+  if (fit === 'fits') return undefined;
+  if (fit === 'endless')
+    return {
+      message: `could not be compared with ${pattern}: that does not end`,
+      fix: 'mend the pattern of the action: no part of it that repeats may be in another one that repeats',
+    };
+  return {
+    message: `${nameOf(fit.misfit)} does not fit ${pattern}`,
+    fix: 'write it as the action wants it',
+  };
+}
 
 /** Short, on one line. */
 const shown = (value: string): string => JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);

@@ -1,6 +1,6 @@
 /** The words of a command: where its parameters go, and what becomes of them. Never a shell: each word is one argument. Pure. */
 import type { ActionSpec } from '../../protocol/resources/action.ts';
-import type { ActionValues } from './values.ts';
+import type { ActionValue, ActionValues } from './values.ts';
 
 const PLACE = /\{\{([a-z][A-Za-z0-9]*)\}\}/g;
 
@@ -13,6 +13,10 @@ export const aloneIn = (word: string): string | undefined => {
   return name !== undefined && word === `{{${name}}}` ? name : undefined;
 };
 
+/** What has a value only: every object has a `constructor`. */
+const valueIn = (values: ActionValues, name: string): ActionValue | undefined =>
+  Object.hasOwn(values, name) ? values[name] : undefined;
+
 /**
  * The argument list of an action whose values were checked: a value goes where its name stood, whatever is in it, and a
  * list, alone in its place, becomes one argument for each of its values.
@@ -20,10 +24,10 @@ export const aloneIn = (word: string): string | undefined => {
 export const argumentsOf = (words: readonly string[], values: ActionValues): string[] =>
   words.flatMap((word) => {
     const alone = aloneIn(word);
-    const list = alone === undefined ? undefined : values[alone];
+    const list = alone === undefined ? undefined : valueIn(values, alone);
     if (Array.isArray(list)) return list;
     // Of one pass: what a value holds is not looked at again.
-    return [word.replaceAll(PLACE, (_, name: string) => String(values[name] ?? ''))];
+    return [word.replaceAll(PLACE, (_, name: string) => String(valueIn(values, name) ?? ''))];
   });
 
 const HIDDEN = '[secret]';

@@ -1,5 +1,6 @@
 /** Admission of actions: one way to do it, words that name parameters which are there, values that fit their own rules. Pure. */
-import { patternOf, valuesOf } from '../../common/actions/values.ts';
+import { patternOf } from '../../common/actions/pattern.ts';
+import { valuesOf } from '../../common/actions/values.ts';
 import { aloneIn, namedIn } from '../../common/actions/words.ts';
 import type { Problem } from '../../protocol/errors.ts';
 import type { ActionParameter, ActionSpec } from '../../protocol/resources/action.ts';
@@ -62,7 +63,7 @@ function wordProblems(field: 'run' | 'unless', { [field]: words = [], parameters
 }
 
 function unknownIn(word: string, path: string, parameters: ActionSpec['parameters']): Wrong[] {
-  const unknown = namedIn(word).find((name) => parameters[name] === undefined);
+  const unknown = namedIn(word).find((name) => !Object.hasOwn(parameters, name));
   if (unknown === undefined) return [];
   return [{ path, message: `{{${unknown}}} is no parameter`, fix: 'declare it in parameters' }];
 }
@@ -77,6 +78,14 @@ function ruleProblems(name: string, parameter: ActionParameter): Wrong[] {
     }
   }
   if (parameter.default === undefined) return [];
+  if (parameter.type === 'text' && parameter.secret)
+    return [
+      {
+        path: `${path}/default`,
+        message: 'a secret has a default, which everybody may read here',
+        fix: 'leave it out: a secret is given with each run',
+      },
+    ];
   const valued = valuesOf({ [name]: parameter }, {}, 'parameters');
   return valued.ok
     ? []

@@ -72,7 +72,48 @@ describe('[5.1] values', () => {
   });
 });
 
+describe('[5.1] a pattern', () => {
+  const endless = '([a-z0-9]+-?)+';
+  const value = `${'a'.repeat(40)}!`;
+  const said = `could not be compared with ${endless}: that does not end`;
+  const tried = (parameter: object, given: unknown) => {
+    const { parameters: one } = specOf({
+      run: ['true'],
+      parameters: { x: { pattern: endless, ...parameter } },
+    });
+    const began = performance.now();
+    const valued = valuesOf(one, { x: given }, 'p');
+    return { ms: performance.now() - began, said: valued.ok ? [] : valued.problems.map((of) => of.message) };
+  };
+
+  it('that takes for ever is ended, and named; so is that of a list, all of it in one time', () => {
+    const text = tried({ type: 'text' }, value);
+    expect(text.said).toEqual([said]);
+    expect(text.ms).toBeLessThan(2_000);
+    const list = tried({ type: 'list' }, ['fits', ...Array.from({ length: 100 }, () => value)]);
+    expect(list.said).toEqual([said]);
+    expect(list.ms).toBeLessThan(2_000);
+  });
+
+  it('names the first value of a list that does not fit', () => {
+    expect(tried({ type: 'list' }, ['a', '!', '?']).said).toEqual([`"!" does not fit ${endless}`]);
+  });
+
+  it('of a secret that takes for ever shows nothing of it', () => {
+    expect(JSON.stringify(tried({ type: 'text', secret: true }, value))).not.toContain('aaaa');
+  });
+});
+
 describe('[5.1] words', () => {
+  it('and values know what was declared and given, and nothing that every object has', () => {
+    expect(argumentsOf(['x', '{{constructor}}', '{{toString}}'], {})).toEqual(['x', '', '']);
+    const { parameters: one } = specOf({
+      run: ['true'],
+      parameters: { constructor: { type: 'text', default: 'x' } },
+    });
+    expect(valuesOf(one, {}, 'p')).toEqual({ ok: true, values: { constructor: 'x' } });
+  });
+
   it('put a value where its name stood, and a list as one argument for each of its values', () => {
     const values: ActionValues = { unit: 'a b', packages: ['x', '$(reboot)'] };
     expect(argumentsOf(['run', '--unit={{unit}}', '--', '{{packages}}'], values)).toEqual([

@@ -290,6 +290,11 @@ it('[5.1] an action has one way to be done, words that name its parameters, and 
   expect(of({ run: ['x'], parameters: { x: { ...text, default: '-x' } } })).toEqual([
     'invalid-document documents/0/spec/parameters/x/default',
   ]);
+  expect(of({ run: ['x', '{{constructor}}'] })).toEqual(['invalid-document documents/0/spec/run/1']);
+  // Who may only look reads what is declared.
+  expect(of({ run: ['x'], parameters: { x: { ...text, secret: true, default: 'geheim' } } })).toEqual([
+    'invalid-document documents/0/spec/parameters/x/default',
+  ]);
   expect(of({ run: ['x'], undo: { action: 'gone', parameters: {} } })).toEqual([
     'dangling-reference documents/0/spec/undo/action',
   ]);
