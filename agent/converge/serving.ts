@@ -1,5 +1,5 @@
 /** Serving: what is served goes on being served while nothing new may be. */
-import { messageOf } from '../../protocol/errors.ts';
+import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { Pass, Renewal } from './pass.ts';
 
 /** Whether the daemon that ran last runs no more. */
@@ -11,7 +11,14 @@ export function isDown({ unit, tools }: Pass): boolean {
 /** Somebody wants a new process, or the files read again, whatever the mode. One that cannot be started is as one that died. */
 export async function renew({ unit, tools, daemon }: Pass, asked: readonly Renewal[]): Promise<void> {
   const { running } = unit.record.read();
-  if (running === null) return;
+  if (running === null) {
+    const gone = new EvenkeelError(
+      'not-found',
+      `there is no daemon of a unit ${unit.name} on this box any more`,
+    );
+    for (const { failed } of asked) failed(gone);
+    return;
+  }
   const wish = asked.some((one) => one.wish === 'restarted') ? 'restarted' : 'reloaded';
   if (wish === 'restarted') daemon.ended = true;
   try {

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { type Again, createGather, createLoop } from '../../common/loop.ts';
-import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
+import { messageOf } from '../../protocol/errors.ts';
 import type { UnitPlan } from '../../protocol/messages.ts';
 import type { Executables } from '../drivers/executables.ts';
 import { createRun } from '../drivers/run.ts';
@@ -25,19 +25,12 @@ import { servesAll } from './ends.ts';
 import { createFights } from './fights.ts';
 import { allowed } from './mode.ts';
 import { createParting } from './parting.ts';
-import {
-  beginPass,
-  type Ending,
-  type Hooks,
-  type Pass,
-  type Renewal,
-  type Tools,
-  type Unit,
-} from './pass.ts';
+import { beginPass, type Ending, type Hooks, type Pass, type Tools, type Unit } from './pass.ts';
 import { activeManifest } from './plan.ts';
 import { planOf } from './preview.ts';
 import { removeUnit } from './remove.ts';
 import { createRenderer } from './render.ts';
+import { createRenewals, type Renewals } from './renewals.ts';
 import { type ConvergeReport, createReporter } from './report.ts';
 import { createRestarts } from './restarts.ts';
 import { renew } from './serving.ts';
@@ -102,7 +95,7 @@ export interface UnitService {
   pid: number | null;
 }
 
-export interface Units {
+export interface Units extends Renewals {
   /** Takes up where an earlier run left off; returns its undo, which leaves the daemons running. */
   start(): Promise<() => Promise<void>>;
   /** Resources changed on disk. Bursts are gathered. */
@@ -119,10 +112,6 @@ export interface Units {
   state(): UnitState[];
   /** The daemons that units have started, and their pid as it is now. */
   services(): UnitService[];
-  /** Ends the daemon of a unit and starts it on what it serves. @throws EvenkeelError not-found where there is none */
-  restart(unit: string): Promise<void>;
-  /** The same, or has it told to load what it serves; resolves when that is done. @throws EvenkeelError not-found, or what the driver says */
-  renew(unit: string, wish: Renewal['wish']): Promise<void>;
   /** Says again how each unit ended last: the manager may have forgotten it. */
   say(): void;
   /** Waits until nothing is queued or running. */
@@ -303,26 +292,6 @@ export function createUnits(options: UnitsOptions): Units {
       await gathered.idle();
       await passes.idle();
     },
-  };
-}
-
-const unheard = { done: () => undefined, failed: () => undefined };
-
-/** What somebody wants of a daemon is for the next pass of its unit. */
-function createRenewals(
-  unitOf: (name: string) => Unit | undefined,
-  put: (name: string) => void,
-): Pick<Units, 'restart' | 'renew'> {
-  const ask = (name: string, renewal: Renewal) => {
-    const unit = unitOf(name);
-    if (!unit?.record.read().running)
-      throw new EvenkeelError('not-found', `there is no daemon of a unit ${name} on this box`);
-    unit.renewals.push(renewal);
-    put(name);
-  };
-  return {
-    restart: async (name) => ask(name, { wish: 'restarted', ...unheard }),
-    renew: (name, wish) => new Promise((done, failed) => ask(name, { wish, done, failed })),
   };
 }
 

@@ -13,7 +13,11 @@ import { createOutput } from './output.ts';
 
 type Command = readonly [path: string, ...args: string[]];
 
-/** What the agent does itself, and what there is to say of it. @throws what is wrong with it */
+/**
+ * What the agent does itself, and what there is to say of it. Told to stop it ends with the reason of the signal when it
+ * can leave off, and else when it is done.
+ * @throws what is wrong with it
+ */
 export type Deed = (values: ActionValues, signal: AbortSignal, say: (text: string) => void) => Promise<void>;
 
 export interface PerformOptions {
@@ -42,6 +46,8 @@ export type Perform = (wanted: Try, hooks: Hooks) => Promise<TryResult>;
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const REBOOT = ['systemctl', 'reboot'];
+/** A deed that is told to stop may be at what it has to see through: so long it is waited for. */
+const LINGER_MS = 60_000;
 /** Of what a command said last, in its error. */
 const LAST_LINE = 300;
 const LONGEST_MESSAGE = 2000;
@@ -176,33 +182,42 @@ async function doDeed(
 ): Promise<Ending> {
   const output = createOutput({ secrets: secretsIn(work), live, clock });
   const done = (both: AbortSignal) => deed(work.values, both, (text) => output.hear('deed', text));
-  const ending = await inTime(done, timeout, clock, signal);
+  const ending = await seenThrough(done, { timeout, of: work.spec.timeout, clock, signal });
   return { ...ending, ...output.end() };
 }
 
-async function inTime(
+interface Limits {
+  timeout: number;
+  /** The time that it had, as it is declared. */
+  of: string;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** Ends when the deed has ended, however it was told to stop: nothing goes on beside the next command. */
+async function seenThrough(
   done: (signal: AbortSignal) => Promise<void>,
-  ms: number,
-  clock: Clock,
-  signal: AbortSignal,
+  { timeout, of, clock, signal }: Limits,
 ): Promise<Ending> {
-  const over = new AbortController();
-  const both = AbortSignal.any([signal, over.signal]);
-  const stopped = new Promise<'stopped'>((resolve) => {
-    if (signal.aborted) resolve('stopped');
-    signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-  });
-  try {
-    const how = await within(Promise.race([done(both), stopped]), ms, clock);
-    return { end: how === 'stopped' ? 'cancelled' : 'succeeded' };
-  } catch (err) {
-    if (signal.aborted) return { end: 'cancelled' };
-    if (!(err instanceof EvenkeelError)) return failed('internal', messageOf(err));
-    if (err.code === 'timeout') return failed('command-timeout', `it was not done within ${ms} ms`);
-    return failed(err.code, err.message);
-  } finally {
-    over.abort(new Error('its time is over'));
-  }
+  const late = new AbortController();
+  const undo = clock.after(timeout, () => late.abort(new Error('its time is over')));
+  const stop = AbortSignal.any([signal, late.signal]);
+  const ending = done(stop).then(
+    (): Ending => ({ end: 'succeeded' }),
+    (err: unknown): Ending => {
+      if (!stop.aborted || err !== stop.reason)
+        return failed(err instanceof EvenkeelError ? err.code : 'internal', messageOf(err));
+      return signal.aborted
+        ? { end: 'cancelled' }
+        : failed('command-timeout', `it was not done within ${of} and was stopped`);
+    },
+  );
+  const told = new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
+  await Promise.race([ending, told]);
+  undo();
+  return within(ending, LINGER_MS, clock).catch(() =>
+    failed('command-timeout', `it was told to stop, has not ended in ${LINGER_MS} ms, and may go on still`),
+  );
 }
 
 const secretsIn = ({ spec, values }: Work): string[] =>

@@ -55,7 +55,7 @@ interface Working {
 export function createAgentQueue(options: AgentQueueOptions): AgentQueue {
   const { ledger, pull, alarm, clock, log, chance = Math.random } = options;
   let working: Working | null = null;
-  let isOpen = false;
+  let [isRead, isOpen] = [false, false];
   let isStopping = false;
   let failures = 0;
 
@@ -75,11 +75,13 @@ export function createAgentQueue(options: AgentQueueOptions): AgentQueue {
   };
   const open = async () => {
     if (isOpen) return;
-    await full.watch(ledger.open());
-    isOpen = true;
+    if (!isRead) await full.watch(ledger.open());
+    isRead = true;
     alarm('store-damaged', ledger.damage() ?? '');
     const before = ledger.current();
     if (before?.begun) await ledger.end(await afterDeath(before, before.begun, options));
+    // Not before: a try that has no end would be one that nobody works on.
+    isOpen = true;
   };
   /** @returns milliseconds after which it is time again */
   const take = async (next: Try): Promise<number> => {

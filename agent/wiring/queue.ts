@@ -57,9 +57,10 @@ const deedsOf = ({
   units,
   identity,
 }: Pick<OwnQueueOptions, 'units' | 'identity'>): PerformOptions['deeds'] => ({
-  'unit-restart': ({ unit }) => units.renew(String(unit), 'restarted'),
-  'unit-reload': ({ unit }) => units.renew(String(unit), 'reloaded'),
+  'unit-restart': ({ unit }, signal) => units.renew(String(unit), 'restarted', signal),
+  'unit-reload': ({ unit }, signal) => units.renew(String(unit), 'reloaded', signal),
   sweep: async () => units.sweep({ contents: true }),
+  // One request, of bounded time: what the manager has issued by then is to be kept.
   'certificate-renew': () => identity.renew(),
   facts: async (_, __, say) => say(await factsText(createBox())),
 });

@@ -11,6 +11,7 @@ import { processOf } from '../../../common/processes.ts';
 import { EvenkeelError } from '../../../protocol/errors.ts';
 import { OUTPUT_LIMIT, type TryResult } from '../../../protocol/queue.ts';
 import { ActionSpec } from '../../../protocol/resources/action.ts';
+import { createManualClock } from '../../support/clock.ts';
 import { temporaryFolder } from '../../support/courier.ts';
 import { until } from '../../support/until.ts';
 
@@ -312,10 +313,58 @@ it('[5.1] what the agent does itself ends as it ends, in its time', async () => 
   expect(await perform({ do: 'facts' })).toMatchObject({ end: 'succeeded', output: 'hostname  web1\n' });
   expect(said.join('')).toBe('hostname  web1\n');
   expect(await perform({ do: 'unit-reload' })).toMatchObject({ end: 'failed', error: { code: 'not-found' } });
-  expect(await perform({ do: 'sweep', timeout: '1s' })).toMatchObject({ error: { code: 'command-timeout' } });
+  expect(await perform({ do: 'sweep', timeout: '1s' })).toMatchObject({
+    ...{ end: 'failed', error: { code: 'command-timeout' } },
+  });
   const going = perform({ do: 'sweep' });
   stop.abort(new Error('cancelled'));
   expect(await going).toMatchObject({ end: 'cancelled' });
+});
+
+/** A deed that heeds nobody, and is done when the test says so. */
+function heedless() {
+  let done = () => {};
+  const deed = () =>
+    new Promise<void>((resolve) => {
+      begun.push('deed');
+      done = resolve;
+    });
+  const deeds = { 'unit-restart': deed } as unknown as PerformOptions['deeds'];
+  return { deeds, done: () => done() };
+}
+const isAtWork = () => until('it is at work', () => begun.includes('deed'));
+const soon = () => new Promise((resolve) => setTimeout(resolve, 50));
+
+it.each([
+  ['is cancelled', '5m', () => stop.abort(new Error('cancelled'))],
+  ['is late', '1s', () => undefined],
+])(
+  '[5.1] what the agent does itself and %s is over when it is done, and not before',
+  async (_, timeout, act) => {
+    const { deeds, done } = heedless();
+    let isOver = false;
+    const going = perform({ do: 'unit-restart', timeout }, {}, { deeds }).finally(() => {
+      isOver = true;
+    });
+    await isAtWork();
+    act();
+    await systemClock.sleep(150);
+    expect(isOver).toBe(false);
+    done();
+    expect(await going).toMatchObject({ end: 'succeeded', begun: true, error: null });
+  },
+);
+
+it('[5.1] what the agent does itself and does not end is not waited for without end, and that is said', async () => {
+  const clock = createManualClock();
+  const going = perform({ do: 'unit-restart' }, {}, { deeds: heedless().deeds, clock });
+  await isAtWork();
+  stop.abort(new Error('cancelled'));
+  await soon();
+  await clock.advance(60_000);
+  const { end, error } = await going;
+  expect([end, error?.code]).toEqual(['failed', 'command-timeout']);
+  expect(error?.message).toBe('it was told to stop, has not ended in 60000 ms, and may go on still');
 });
 
 it('[5.1] a reboot is begun as one; a box that stays up when its time is over has failed', async () => {
