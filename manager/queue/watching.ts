@@ -105,7 +105,7 @@ function createNews() {
   };
 }
 
-/** Of what a node has said, what this reader has not had. Of what is not kept any more the next `at` leaves a gap. */
+/** Of what a node has said, what this reader has not had. Where something is not kept any more the `at` shows a gap, if need be before no text. */
 function createSaid(run: string, live: Pick<Live, 'tail'>) {
   const had = new Map<string, { number: number; to: number }>();
   return (node: string): RunLine[] => {
@@ -113,9 +113,11 @@ function createSaid(run: string, live: Pick<Live, 'tail'>) {
     if (tail === undefined) return [];
     const { number, at, text } = tail;
     const before = had.get(node);
-    const from = Math.max(at, before?.number === number ? before.to : 0);
+    const told = before?.number === number ? before.to : 0;
+    const from = Math.max(at, told);
     had.set(node, { number, to: at + text.length });
-    if (from === at + text.length) return [];
+    // Nothing that is new, and nothing that is missing.
+    if (told >= at + text.length) return [];
     return [{ type: 'output', node, number, at: from, text: text.slice(from - at) }];
   };
 }

@@ -24,7 +24,7 @@ export interface WiredQueue {
 }
 
 export function wireQueue({ store, asker, seal, ...more }: QueueWiring): WiredQueue {
-  const live = createLive();
+  const live = createLive((run, node) => queue.line(node).some((command) => command.run === run));
   const queue = createQueue({
     ...{ ...more, rows: store.queue, live },
     isNode: (node) => store.view().Node.has(node),

@@ -14,7 +14,7 @@ export type QueueGiven = Omit<RunsWiring, 'queue' | 'live' | 'observed' | 'held'
 
 export function queueFor({ store, starts = (start) => start, ...given }: QueueGiven) {
   const held = () => store.meta().mode === 'held';
-  const live = createLive();
+  const live = createLive((run, node) => queue.line(node).some((command) => command.run === run));
   const queue = createQueue({
     ...{ rows: store.queue, cluster: store.meta().cluster, held, live },
     ...{ emit: given.events.emit, clock: given.clock, log: given.log },
