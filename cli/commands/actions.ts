@@ -46,11 +46,7 @@ async function actionPage(name: string, session: Session): Promise<void> {
       ...(diagnose.length === 0 ? [] : [`  diagnose     ${diagnose.join(', ')}`]),
       ...Object.entries(parameters).map(([field, one]) => {
         const given =
-          one.default === undefined
-            ? 'must be given'
-            : one.type === 'text' && one.secret
-              ? 'else a secret'
-              : `else ${valuesText({ [field]: one.default })}`;
+          one.default === undefined ? 'must be given' : `else ${valuesText({ [field]: one.default })}`;
         return `  ${field}  ${one.type}; ${given}  ${one.description}`;
       }),
     ].join('\n'),

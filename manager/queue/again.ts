@@ -42,7 +42,7 @@ export async function repeats(run: Run, { rows, view }: World): Promise<Repeats>
 function refuseSecret({ id, action, spec, values }: Run, { Action }: Pick<View, 'Action'>): void {
   const declared = Action.get(action)?.spec;
   const kept = declared ? secretsOf(declared) : [];
-  const secret = secretsOf(spec).find((name) => values[name] === undefined || !kept.includes(name));
+  const secret = secretsOf(spec).find((name) => !Object.hasOwn(values, name) || !kept.includes(name));
   if (secret !== undefined)
     throw new EvenkeelError(
       'not-possible',

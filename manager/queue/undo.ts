@@ -96,7 +96,7 @@ async function changedBy({ id }: Run, { rows, view }: World): Promise<Command[]>
 
 /** A list, alone in its place, stays one. */
 function valueIn(word: string, { values, hidden, run, action }: Command): ActionValue {
-  const unknown = namedIn(word).find((name) => values[name] === undefined);
+  const unknown = namedIn(word).find((name) => !Object.hasOwn(values, name));
   if (unknown !== undefined && hidden.includes(unknown))
     return refuse(`${unknown} of ${run} is secret, and not kept when it is over: take it back by hand`);
   if (unknown !== undefined) return refuse(`${run} has no value ${unknown}: ${action} was changed since`);

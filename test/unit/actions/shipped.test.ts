@@ -87,3 +87,12 @@ it('[5.1] log-tail stays below /var/log', () => {
   expect(['mail.log', 'nginx/error.log.1'].filter((one) => !taken(one))).toEqual([]);
   expect(['../shadow', 'a/../../shadow', '/etc/shadow', '.hidden', 'a b'].filter(taken)).toEqual([]);
 });
+
+it.each(['package-install', 'package-upgrade'])(
+  '[5.1] %s asks nobody which file to keep where one was changed by hand: it stays',
+  (action) => {
+    const { run = [], environment } = specOf(action);
+    expect(run).toContain('--option=Dpkg::Options::=--force-confold');
+    expect(environment).toEqual({ DEBIAN_FRONTEND: 'noninteractive' });
+  },
+);
