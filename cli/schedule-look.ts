@@ -5,7 +5,11 @@ import type { Session } from './session.ts';
 import type { Cell } from './table.ts';
 import { clockTime, relative } from './time.ts';
 
-export const schedulesTable = (schedules: readonly ScheduleView[], session: Session): string =>
+/** Below it, of each whose next run would not begin now, why. */
+export const schedulesText = (schedules: readonly ScheduleView[], session: Session): string =>
+  [schedulesTable(schedules, session), ...blockedLines(schedules)].join('\n');
+
+const schedulesTable = (schedules: readonly ScheduleView[], session: Session): string =>
   session.table(
     ['NAME', 'ACTION', 'ON', 'WHEN', 'NEXT', 'LAST'],
     schedules.map((one) => [
@@ -15,12 +19,19 @@ export const schedulesTable = (schedules: readonly ScheduleView[], session: Sess
     ]),
   );
 
-const nextCell = ({ suspended, next }: ScheduleView): Cell =>
-  suspended
-    ? { text: 'suspended', tone: 'warn' }
-    : next === null
-      ? 'never'
-      : `${relative(next)}, ${clockTime(next)}`;
+function nextCell({ suspended, next, blocked }: ScheduleView): Cell {
+  if (suspended) return { text: 'suspended', tone: 'warn' };
+  if (next === null) return 'never';
+  const text = `${relative(next)}, ${clockTime(next)}`;
+  return blocked === '' ? text : { text: `${text}: blocked`, tone: 'bad' };
+}
+
+function blockedLines(schedules: readonly ScheduleView[]): string[] {
+  const lines = schedules
+    .filter(({ suspended, blocked }) => !suspended && blocked !== '')
+    .map(({ name, blocked }) => `${name} would not begin now: ${blocked}`);
+  return lines.length === 0 ? [] : ['', ...lines];
+}
 
 function lastCell({ last }: ScheduleView): Cell {
   if (last === null) return 'never';

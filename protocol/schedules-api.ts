@@ -10,6 +10,10 @@ export const ScheduleView = Strict({
   name: Name,
   ...{ description, action, on, cron, timeZone, overlap, suspended },
   next: Type.Union([Moment, Type.Null()], { description: 'Null while it is suspended' }),
+  blocked: Type.String({
+    description:
+      'Why the next run would not begin now, such as one of before that is not over; empty where it would',
+  }),
   last: Type.Union([RunView, Type.Null()], { description: 'The newest run that it has begun' }),
 });
 export type ScheduleView = Static<typeof ScheduleView>;

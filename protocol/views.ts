@@ -239,7 +239,7 @@ export const eventTypes: readonly string[] = [
   ...['manager.held', 'manager.resumed'],
   ...['queue.halted', 'queue.mended', 'queue.skipped', 'queue.cancelled', 'queue.expired'],
   ...['queue.paused', 'queue.resumed', 'run.stopped', 'run.resumed', 'run.ended'],
-  ...['schedule.missed', 'schedule.skipped', 'schedule.refused', 'schedule.asked'],
+  ...['schedule.missed', 'schedule.skipped', 'schedule.refused', 'schedule.asked', 'schedule.reset'],
   ...['webhook.failing', 'webhook.delivered'],
 ];
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../failure.ts';
 import { countsText, runsTable } from '../queue-look.ts';
-import { schedulesTable } from '../schedule-look.ts';
+import { schedulesText } from '../schedule-look.ts';
 import { type Session, sessionOf } from '../session.ts';
 
 interface Options {
@@ -40,7 +40,7 @@ async function all(now: boolean, session: Session): Promise<void> {
   session.print(items, () =>
     items.length === 0
       ? 'there is no schedule: evenkeel explain schedule says how one is declared'
-      : schedulesTable(items, session),
+      : schedulesText(items, session),
   );
 }
 
@@ -48,7 +48,7 @@ async function one(name: string, limit: number, session: Session): Promise<void>
   const found = await session.client.call('schedule', { params: { name }, query: { limit } });
   session.print(found, () =>
     [
-      schedulesTable([found.schedule], session),
+      schedulesText([found.schedule], session),
       '',
       found.runs.length === 0 ? 'it has not begun any run yet' : runsTable(found.runs, session),
     ].join('\n'),

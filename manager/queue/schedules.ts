@@ -1,30 +1,33 @@
 /** Schedules: begins the runs that the calendar asks for, each moment once at most, and says what it has not begun. */
-import { type Clock, moment } from '../../common/clock.ts';
+import { moment } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { createLoop } from '../../common/loop.ts';
 import { milliseconds } from '../../common/units.ts';
-import type { Stored, View } from '../../common/view.ts';
 import type { AnswerOf, BodyOf, QueryOf } from '../../protocol/endpoints.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { RunView } from '../../protocol/queue-api.ts';
 import type { ScheduleSpec } from '../../protocol/resources/schedule.ts';
 import type { ScheduleView } from '../../protocol/schedules-api.ts';
 import { type Calendar, calendarOf } from '../desired/calendar.ts';
-import type { QueuePage, QueueRows } from '../store/queue.ts';
-import type { Dealt, ScheduleRows } from '../store/schedules.ts';
+import type { Dealt } from '../store/schedules.ts';
 import type { Happening } from '../store/store.ts';
-import type { Queue } from './queue.ts';
+import { createInOrder } from './in-order.ts';
 import type { Runs } from './runs.ts';
-import { runView } from './views.ts';
+import {
+  actorOf,
+  isNew,
+  LATE_MS,
+  overlapOf,
+  planOf,
+  runsOf,
+  type Schedule,
+  type StandingOptions,
+  viewOf,
+} from './schedule-standing.ts';
 
-export interface SchedulesOptions {
-  store: { schedules: ScheduleRows; queue: Pick<QueueRows, 'runs' | 'counts' | 'rolling'>; view(): View };
+export interface SchedulesOptions extends StandingOptions {
   runs: Pick<Runs, 'start'>;
-  queue: Pick<Queue, 'line'>;
-  /** Whether the manager is held: then nothing is begun, and nothing is written. */
-  held: () => boolean;
   emit: (happening: Happening) => void;
-  clock: Clock;
   log: Log;
 }
 
@@ -41,16 +44,11 @@ export interface Schedules {
 }
 
 const LOOK_MS = 1_000;
-/** A manager that is back within this time begins what was due meanwhile: an upgrade of it costs no night. */
-const LATE_MS = 10 * 60_000;
-/** A clock that was set back this far was wrong before. */
-const DAY_MS = 86_400_000;
 /** More are not counted. */
 const MOST_COUNTED = 100;
 /** What a run is refused with for good; whatever else goes wrong is tried again. */
 const REFUSALS = new Set(['not-found', 'bad-request', 'forbidden', 'queue-full']);
 
-type Schedule = Stored<'Schedule'>;
 type Word = Pick<Happening, 'type' | 'severity' | 'message'>;
 
 /** One that is looked after. */
@@ -63,15 +61,13 @@ interface Watched {
   told: string;
 }
 
-const actorOf = (name: string): string => `schedule:${name}`;
-const planOf = ({ cron, timeZone, suspended }: ScheduleSpec): string =>
-  suspended ? 'suspended' : `${cron} ${timeZone}`;
-
 export function createSchedules(options: SchedulesOptions): Schedules {
   const { store, held, emit, clock, log } = options;
   const watched = new Map<string, Watched>();
   /** Why it was looked at last: what fails is tried again by the loop, and not at each look. */
   const rung = new Map<string, string>();
+  /** Whether a run would overlap is asked once the one before has begun. */
+  const begins = createInOrder();
   let heldAt = 0;
 
   const find = (name: string) => {
@@ -79,17 +75,17 @@ export function createSchedules(options: SchedulesOptions): Schedules {
     if (schedule) return schedule;
     throw new EvenkeelError('not-found', `there is no schedule ${name}: evenkeel schedules`);
   };
-  const isNew = (spec: ScheduleSpec, { plan, upto }: Dealt) =>
-    plan !== planOf(spec) || Date.parse(upto) > clock.now() + DAY_MS;
+  const isAnew = (spec: ScheduleSpec, dealt: Dealt) => isNew(spec, dealt, clock.now());
   const isDue = ({ next }: Watched) => next !== null && next <= clock.now();
-  /** Goes on from what is kept; another line begins with this moment, and so does a clock that was wrong. */
+  /** Goes on from what is kept, or begins with this moment. */
   const watch = async ({ name, spec }: Schedule) => {
     const calendar = calendarOf(spec.cron, spec.timeZone);
     const nextOf = ({ upto }: Dealt) => (spec.suspended ? null : calendar.next(Date.parse(upto)));
     const kept = await store.schedules.get(name);
-    const goesOn = kept !== undefined && !isNew(spec, kept);
+    const goesOn = kept !== undefined && !isAnew(spec, kept);
     const dealt = goesOn ? kept : { name, plan: planOf(spec), upto: moment(clock) };
     if (!goesOn) await store.schedules.put(dealt);
+    if (!goesOn && kept?.plan === dealt.plan && !spec.suspended) emit(setBackOf(kept, dealt));
     watched.set(name, { dealt, calendar, next: nextOf(dealt), told: '' });
   };
   const deal = async (schedule: Schedule, one: Watched) => {
@@ -97,7 +93,8 @@ export function createSchedules(options: SchedulesOptions): Schedules {
     const now = clock.now();
     const dealt = { ...one.dealt, upto: moment(clock) };
     const { due, missed } = dueOf(one, { now, since: Math.max(now - LATE_MS, heldAt) });
-    const why = due === null ? undefined : await begun(schedule, { due, dealt }, options);
+    const why =
+      due === null ? undefined : await begins.of(name, () => begun(schedule, { due, dealt }, options));
     if (due === null || why) await store.schedules.put(dealt);
     if (missed !== null)
       emit({ type: 'schedule.missed', severity: 'warning', subject: name, message: `${name}: ${missed}` });
@@ -111,7 +108,7 @@ export function createSchedules(options: SchedulesOptions): Schedules {
     // Whatever fails on the way, the next look begins with what is kept: a moment is never begun twice.
     watched.delete(name);
     if (schedule === undefined) await store.schedules.forget(name);
-    else if (one === undefined || isNew(schedule.spec, one.dealt)) await watch(schedule);
+    else if (one === undefined || isAnew(schedule.spec, one.dealt)) await watch(schedule);
     else if (isDue(one)) await deal(schedule, one);
     else watched.set(name, one);
     return undefined;
@@ -126,9 +123,11 @@ export function createSchedules(options: SchedulesOptions): Schedules {
       heldAt = clock.now();
       return;
     }
+    // By a clock that was ahead: what is due from now on would be taken for what was due then.
+    heldAt = Math.min(heldAt, clock.now());
     for (const { name, spec } of store.view().Schedule.values()) {
       const one = watched.get(name);
-      if (one === undefined || isNew(spec, one.dealt)) ring(name, planOf(spec));
+      if (one === undefined || isAnew(spec, one.dealt)) ring(name, planOf(spec));
       else if (isDue(one)) ring(name, String(one.next));
       else rung.delete(name);
     }
@@ -140,31 +139,39 @@ export function createSchedules(options: SchedulesOptions): Schedules {
       return async () => {
         stop();
         await loop.stop();
+        await begins.idle();
       };
     },
     list: async () =>
       Promise.all(
         [...store.view().Schedule.values()]
           .sort((a, b) => (a.name < b.name ? -1 : 1))
-          .map(async (one) => viewOf(one, (await runsOf(one.name, { limit: 1 }, options)).runs[0], clock)),
+          .map((one) => viewOf(one, options)),
       ),
     one: async (name, page) => {
-      const schedule = find(name);
-      const [newest] = (await runsOf(name, { limit: 1 }, options)).runs;
-      return { schedule: viewOf(schedule, newest, clock), ...(await runsOf(name, page, options)) };
+      const schedule = await viewOf(find(name), options);
+      return { schedule, ...(await runsOf(name, page, options)) };
     },
-    run: async (name, caller) => {
-      const { spec } = find(name);
-      if (held()) throw new EvenkeelError('manager-held', 'nothing is begun until an operator resumes');
-      const open = await overlapOf({ name, spec }, options);
-      if (open !== undefined) throw new EvenkeelError('not-possible', open);
-      const run = await options.runs.start(bodyOf(spec, clock.now()), caller, { actor: actorOf(name) });
-      const message = `${name}, asked for by ${caller.name}: run ${run.run}`;
-      emit({ type: 'schedule.asked', severity: 'info', subject: name, message });
-      return run;
-    },
+    run: (name, caller) => begins.of(name, () => byHand(find(name), caller, options)),
   };
 }
+
+async function byHand(schedule: Schedule, caller: Caller, options: SchedulesOptions): Promise<RunView> {
+  const { held, runs, emit, clock } = options;
+  const { name, spec } = schedule;
+  if (held()) throw new EvenkeelError('manager-held', 'nothing is begun until an operator resumes');
+  const open = await overlapOf(schedule, options);
+  if (open !== undefined) throw new EvenkeelError('not-possible', open);
+  const run = await runs.start(bodyOf(spec, clock.now()), caller, { actor: actorOf(name) });
+  const message = `${name}, asked for by ${caller.name}: run ${run.run}`;
+  emit({ type: 'schedule.asked', severity: 'info', subject: name, message });
+  return run;
+}
+
+const setBackOf = ({ name, upto }: Dealt, from: Dealt): Happening => ({
+  ...{ type: 'schedule.reset', severity: 'warning', subject: name },
+  message: `${name}: the clock was ahead, and up to ${upto} all was dealt with by it; it goes on from ${from.upto}, and what it has begun by that clock may be begun again`,
+});
 
 /**
  * What is to be begun of the moments that have passed: the last one, if it is after `since`. All others are missed.
@@ -216,45 +223,11 @@ async function begun(
   }
 }
 
-/** What is said of a run of before that is not over; undefined where the next may begin. */
-async function overlapOf(
-  { name, spec }: Pick<Schedule, 'name' | 'spec'>,
-  { queue, store }: SchedulesOptions,
-): Promise<string | undefined> {
-  if (spec.overlap === 'queue') return undefined;
-  for (const node of store.view().Node.keys()) {
-    const open = queue.line(node).find(({ by }) => by === actorOf(name));
-    if (open)
-      return `its run ${open.run} is not over on ${node} (${open.state}), and no other is begun until it is: evenkeel runs ${open.run}`;
-  }
-  const [last] = await store.queue.runs({ actor: actorOf(name), limit: 1 });
-  if (!last?.options.rolling || !(await store.queue.rolling()).includes(last.id)) return undefined;
-  return `its run ${last.id} has not done with every node, and no other is begun until it has: evenkeel runs ${last.id}`;
-}
-
 function bodyOf({ action, parameters, on, ...spec }: ScheduleSpec, due: number): BodyOf<'runStart'> {
   const { jitter, expires, rolling } = spec;
   return {
     ...{ action, parameters, on, jitter: jitter === undefined ? 0 : milliseconds(jitter) },
     ...(expires && { expires: new Date(due + milliseconds(expires)).toISOString() }),
     ...(rolling && { rolling }),
-  };
-}
-
-async function runsOf(name: string, page: QueuePage, { store }: SchedulesOptions) {
-  const found = await store.queue.runs({ ...page, actor: actorOf(name) });
-  const counts = await store.queue.counts(found.map(({ id }) => id));
-  return {
-    runs: found.map((run) => runView(run, counts.get(run.id) ?? {})),
-    next: found.length < page.limit ? null : (found.at(-1)?.seq ?? null),
-  };
-}
-
-function viewOf({ name, spec }: Schedule, last: RunView | undefined, clock: Clock): ScheduleView {
-  const { description, action, on, cron, timeZone, overlap, suspended } = spec;
-  const next = suspended ? null : calendarOf(cron, timeZone).next(clock.now());
-  return {
-    ...{ name, description, action, on, cron, timeZone, overlap, suspended },
-    ...{ next: next === null ? null : new Date(next).toISOString(), last: last ?? null },
   };
 }

@@ -51,6 +51,12 @@ it('[5.6] each stands beside its next run and how the last went; --now begins on
   expect(begun.stdout).toMatch(/^disk-usage on web: 2 waiting; run [a-z2-7]{12}$/m);
   const run = /run ([a-z2-7]{12})/.exec(begun.stdout)?.[1] ?? '';
   expect((await evenkeel('schedules')).stdout).toMatch(new RegExp(`ago: 2 waiting; run ${run}$`, 'm'));
+  expect((await evenkeel('schedules')).stdout).toMatch(
+    new RegExp(
+      `^yearly .* \\d{4}-\\S+ \\S+: blocked .*\\n\\nyearly would not begin now: its run ${run} is not over on web1`,
+      'm',
+    ),
+  );
   const again = await evenkeel('schedules', 'yearly', '--now');
   expect([again.code, again.stderr]).toEqual([
     exits.refused.code,
