@@ -52,8 +52,8 @@ export const operatorWords = (node: NodeView): [word: string, said: string][] =>
 const queueNote = ({ state, action }: NodeView['queue']): string[] =>
   state === 'halted' ? [`queue halted: ${action}`] : state === 'paused' ? ['queue paused'] : [];
 
-const queueText = ({ state, waiting, action }: NodeView['queue']): string =>
-  waiting === 0 ? state : `${state}; ${waiting} wait${waiting === 1 ? 's' : ''}, first ${action}`;
+const queueText = ({ name, queue: { state, waiting, action } }: NodeView): string =>
+  waiting === 0 ? state : `${state}; ${waiting} open, first ${action}: evenkeel queue ${name}`;
 
 /** What a person should know, the worst first. */
 function notesOf(node: NodeView): string[] {
@@ -100,7 +100,7 @@ export function nodePage(node: NodeView, session: Session): string {
     ...(behind.length > 0 ? [['behind', behind.join(', ')] as [string, string]] : []),
     ['agent', version || '-'],
     ['certificate', certificateExpires === null ? '-' : `ends ${relative(certificateExpires)}`],
-    ['queue', queueText(node.queue)],
+    ['queue', queueText(node)],
     ...operatorWords(node),
   ];
   return [

@@ -33,10 +33,10 @@ export function commandNote(command: CommandView): string {
   const why = error === null ? '' : error.message.split('\n')[0];
   if (state === 'failed')
     return again === null
-      ? `${why}; it is not tried again by itself: evenkeel queue retry ${node}, or skip`
+      ? `${why}; it is not tried again by itself: evenkeel queue retry ${node}, or skip ${node} --reason WHY`
       : `${why}; ${Date.parse(again) <= Date.now() ? 'it is tried again now' : `again ${relative(again)}`}`;
   if (state === 'unknown')
-    return `${why}; it was done: evenkeel queue skip ${node}; it was not: evenkeel queue retry ${node}`;
+    return `${why}; it was done: evenkeel queue skip ${node} --reason WHY; it was not: evenkeel queue retry ${node}`;
   if (already) return 'was done already';
   if (stopping) return 'is being stopped';
   if (ended !== null) return [ended.by, ended.reason].filter((one) => one !== '').join(': ');
@@ -99,8 +99,9 @@ export function stoppedText(asked: Asked): string[] {
 
 /** Below the queues, where one waits for a person or for the next try. */
 const verbsText = (queues: readonly QueueView[]): string => {
-  const halted = queues.find(({ state }) => state === 'halted')?.node;
-  const paused = queues.find((queue) => queue.paused !== null)?.node;
+  const nameOf = (some: readonly QueueView[]) => (some.length > 1 ? 'NODE' : some[0]?.node);
+  const halted = nameOf(queues.filter(({ state }) => state === 'halted'));
+  const paused = nameOf(queues.filter((queue) => queue.paused !== null));
   const lines = [
     ...(halted === undefined
       ? []
@@ -115,14 +116,14 @@ export const queuesTable = (queues: readonly QueueView[], session: Session): str
 
 /** Why a command on this node has not begun; empty where nothing is before it. */
 export const behindText = ({ node, state, head, paused }: QueueView, run: string): string => {
-  if (paused) return `${node}  waits: its queue is paused: ${paused.reason}`;
+  if (paused) return `${node}  waits: its queue is paused: ${paused.reason}: evenkeel queue resume ${node}`;
   if (state !== 'halted' || head === null || head.run === run) return '';
-  return `${node}  waits behind ${head.action} (${head.run}), which has not succeeded: ${commandNote(head)}; or evenkeel queue skip ${node}`;
+  return `${node}  waits behind ${head.action} (${head.run}), which has not succeeded: ${commandNote(head)}; or evenkeel queue skip ${node} --reason WHY`;
 };
 
 const rowsOf = (queues: readonly QueueView[], session: Session): string =>
   session.table(
-    ['NODE', 'QUEUE', 'WAITING', 'FIRST', 'TRY', 'NOTES'],
+    ['NODE', 'QUEUE', 'OPEN', 'FIRST', 'TRY', 'NOTES'],
     queues.map(({ node, online, state, waiting, head, paused }) => [
       node,
       toned(state),
@@ -158,8 +159,11 @@ export const nodesTable = (run: RunView, commands: readonly CommandView[], sessi
     ['NODE', 'STATE', 'SINCE', '', 'TRY', 'NOTES'],
     commands.map((command) => {
       const { node, values, state, since, number } = command;
-      const own = valuesText(values);
-      const notes = [...(own === valuesText(run.values) ? [] : [`with ${own}`]), commandNote(command)];
+      const other = Object.entries(values).filter(
+        ([name, value]) => JSON.stringify(value) !== JSON.stringify(run.values[name]),
+      );
+      const with_ = valuesText(Object.fromEntries(other));
+      const notes = [...(with_ === '' ? [] : [`with ${with_}`]), commandNote(command)];
       return [
         ...[node, toned(state), clockTime(since), barOf(command), String(number)],
         notes.filter((one) => one !== '').join('; '),

@@ -5,12 +5,17 @@ import type { EventLine } from '../protocol/views.ts';
 
 export const eventsIn = (stream: IncomingMessage): AsyncGenerator<EventLine> => linesIn(stream);
 
-/** @throws EvenkeelError as the manager says it when it cuts the stream off */
 export async function* linesIn<Line>(stream: IncomingMessage): AsyncGenerator<Line> {
+  for await (const line of beatsAndLinesIn<Line>(stream)) if (line !== null) yield line;
+}
+
+/** Null for each beat, with which the manager shows that it is there. @throws EvenkeelError as it says it when it cuts the stream off */
+export async function* beatsAndLinesIn<Line>(stream: IncomingMessage): AsyncGenerator<Line | null> {
   let event = 'message';
   for await (const text of textsIn(stream)) {
     const [, field, value = ''] = /^([a-z]+): ?(.*)$/s.exec(text) ?? [];
     if (text === '') event = 'message';
+    if (text.startsWith(':')) yield null;
     if (field === 'event') event = value;
     if (field === 'data' && event === 'error') throw refusalIn(value);
     if (field === 'data') yield JSON.parse(value) as Line;

@@ -134,7 +134,11 @@ export const queueApi = {
     access: 'viewer',
     summary: 'One run and its commands',
     params: OfRun,
-    answer: Strict({ run: RunView, commands: Type.Array(CommandView) }),
+    answer: Strict({
+      run: RunView,
+      commands: Type.Array(CommandView),
+      undoneBy: Type.Array(RunId, { description: 'The runs that take it back' }),
+    }),
   },
   runAgain: {
     method: 'POST',
@@ -243,6 +247,11 @@ export const queueApi = {
     access: 'operator',
     summary: 'The checks that fit the action of its first command, made on the node now',
     params: OfQueue,
-    answer: Strict({ node: Name, action: Name, checks: Findings }),
+    answer: Strict({
+      node: Name,
+      action: Name,
+      all: Type.Boolean({ description: 'The action names no checks: these are all of them' }),
+      checks: Findings,
+    }),
   },
 } as const;

@@ -159,9 +159,19 @@ export function problemsOf(validator: Validator, value: unknown, at: (path: stri
       error.keyword === 'anyOf' &&
       ![...found.values()].some((p) => isWithin(p.path, at(error.instancePath.slice(1))))
     )
-      add(error.instancePath, 'is none of the known forms', undefined);
+      addForm(error);
   if (found.size === 0) add('', 'does not fit its schema', undefined);
   return [...found.values()];
+
+  /** Of a union that is told apart by `type`, which types there are. */
+  function addForm({ instancePath, schemaPath }: { instancePath: string; schemaPath: string }) {
+    const types = typesOf(schemaAt(validator, schemaPath));
+    if (types.length === 0) return add(instancePath, 'is none of the known forms', undefined);
+    const given: unknown = Value.Pointer.Get(value as object, `${instancePath}/type`);
+    const meant = typeof given === 'string' ? nearest(given.slice(0, 100), types) : undefined;
+    const fix = `${meant === undefined ? '' : `did you mean ${meant}? `}use one of ${types.join(', ')}`;
+    add(`${instancePath}/type`, given === undefined ? 'is missing' : 'is no known type', fix);
+  }
 
   function add(pointer: string, message: string, fix: string | undefined) {
     const path = pointer.replace(/^\//, '');
@@ -187,6 +197,13 @@ function fixOfUnknown(field: string, properties: unknown): string {
   const meant = nearest(field.slice(0, 100), known);
   if (meant !== undefined) return `did you mean ${meant}?`;
   return known.length === 0 ? 'remove it' : `remove it; what is known here: ${known.join(', ')}`;
+}
+
+/** The `type` of each form of a union; empty where one of them has none. */
+function typesOf(schema: unknown): string[] {
+  const { anyOf = [] } = (schema ?? {}) as { anyOf?: { properties?: { type?: { const?: unknown } } }[] };
+  const types = anyOf.map(({ properties }) => properties?.type?.const);
+  return types.every((type): type is string => typeof type === 'string') ? types : [];
 }
 
 /** Errors that only repeat what another one says better. */

@@ -37,17 +37,21 @@ export function addActions(program: Command): void {
 
 async function actionPage(name: string, session: Session): Promise<void> {
   const found = await session.client.call('get', { params: { kind: 'Action', name } });
-  const { description, parameters, idempotent, access, timeout, roles, diagnose } = found.spec as ActionSpec;
+  const { description, parameters, idempotent, access, timeout, roles, diagnose, undo } =
+    found.spec as ActionSpec;
   session.print(found, () =>
     [
       `${session.paint('bold', name)}  ${description}`,
       `  for          ${roles.join(', ') || 'every node'}; by ${access}s; ended after ${timeout}`,
       `  after a failure ${idempotent ? 'it is tried again by itself' : 'it waits for a person'}`,
       ...(diagnose.length === 0 ? [] : [`  diagnose     ${diagnose.join(', ')}`]),
+      ...(undo === undefined ? [] : [`  undone by    ${undo.action}: evenkeel runs RUN --undo`]),
       ...Object.entries(parameters).map(([field, one]) => {
         const given =
           one.default === undefined ? 'must be given' : `else ${valuesText({ [field]: one.default })}`;
-        return `  ${field}  ${one.type}; ${given}  ${one.description}`;
+        const isSecret = one.type === 'text' && one.secret;
+        const kind = isSecret ? `secret, --from-file ${field}=PATH` : one.type;
+        return `  ${field}  ${kind}; ${given}  ${one.description}`;
       }),
     ].join('\n'),
   );

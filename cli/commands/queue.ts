@@ -76,7 +76,12 @@ function addRetry(queue: Command): void {
       const parameters = parametersIn(set);
       const first = await headOn(name, session);
       const body = { parameters, ...(first === null ? {} : { run: first.run }) };
-      printed(await session.client.call('queueRetry', { params: { name }, body }), session);
+      const after = await session.client.call('queueRetry', { params: { name }, body });
+      if (after.paused !== null)
+        session.note(
+          `the queue of ${name} is paused, and tries nothing before: evenkeel queue resume ${name}`,
+        );
+      printed(after, session);
     });
 }
 
@@ -139,6 +144,7 @@ function addDiagnose(queue: Command): void {
     .action(async (name: string, _: object, command: Command) => {
       const session = sessionOf(command);
       const found = await session.client.call('queueDiagnose', { params: { name } });
+      if (found.all) session.note(`${found.action} names no checks that fit: these are all of them`);
       session.print(found, () => `${found.action} on ${name}\n${checklist(found.checks, session.paint)}`);
     });
 }

@@ -1,7 +1,7 @@
 /** `evenkeel run` and `runs`: having an action done on nodes, and watching it. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { milliseconds } from '../../common/units.ts';
-import type { QueryOf } from '../../protocol/endpoints.ts';
+import type { AnswerOf, QueryOf } from '../../protocol/endpoints.ts';
 import type { Rolling } from '../../protocol/queue.ts';
 import type { RunView } from '../../protocol/queue-api.ts';
 import { UsageError } from '../failure.ts';
@@ -113,7 +113,7 @@ export function addRuns(program: Command): void {
       session.print(found, () =>
         [
           runsTable([found.run], session),
-          ...[optionsText(found.run)].filter((text) => text !== ''),
+          ...[optionsText(found.run), undoText(found)].filter((text) => text !== ''),
           '',
           nodesTable(found.run, found.commands, session),
           ...stoppedText(found),
@@ -121,6 +121,13 @@ export function addRuns(program: Command): void {
       );
     });
 }
+
+/** What it takes back, or what has taken it back. */
+const undoText = ({ run: { options }, undoneBy }: AnswerOf<'run'>): string =>
+  [
+    ...(options.undoes === undefined ? [] : [`takes back ${options.undoes}`]),
+    ...(undoneBy.length === 0 ? [] : [`taken back by ${undoneBy.join(', ')}`]),
+  ].join('; ');
 
 interface RunsOptions extends Partial<QueryOf<'runs'>> {
   watch: boolean;

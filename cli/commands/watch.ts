@@ -6,26 +6,29 @@ import { clean } from '../clean.ts';
 import { Ended } from '../failure.ts';
 import { barOf, behindText, commandNote, countsText, isStopped, stoppedText } from '../queue-look.ts';
 import type { Session } from '../session.ts';
-import { linesIn } from '../sse.ts';
+import { beatsAndLinesIn } from '../sse.ts';
 
 /**
  * A command that waits behind one that has failed would be watched for ever without a word.
- * @returns the run; `stuck`: nodes whose queue waits for a person
+ * @param stuck nodes of which that was said already
+ * @returns the run; `stuck`: nodes whose queue waits for minutes, or for a person
  */
 export async function sayBehind(
   run: string,
   session: Session,
+  stuck = new Set<string>(),
 ): Promise<AnswerOf<'run'> & { stuck: Set<string> }> {
-  const stuck = new Set<string>();
   const found = await session.client.call('run', { params: { run } });
   const waiting = new Set(found.commands.filter(({ state }) => state === 'waiting').map(({ node }) => node));
   if (waiting.size === 0) return { ...found, stuck };
   const { items } = await session.client.call('queues');
   for (const queue of items) {
     const text = waiting.has(queue.node) ? behindText(queue, run) : '';
-    if (text === '') continue;
-    session.note(text);
-    if (queue.paused !== null || queue.head?.again === null) stuck.add(queue.node);
+    if (text === '') stuck.delete(queue.node);
+    else if (!stuck.has(queue.node)) {
+      session.note(text);
+      stuck.add(queue.node);
+    }
   }
   return { ...found, stuck };
 }
@@ -38,8 +41,10 @@ export async function watched(id: string, session: Session): Promise<void> {
   const controller = new AbortController();
   const stream = await session.client.open('runStream', { params: { run: id }, signal: controller.signal });
   const prefixed = createPrefixer(id, session);
-  for await (const line of linesIn<RunLine>(stream)) {
-    if (line.type === 'output') prefixed.hear(line);
+  for await (const line of beatsAndLinesIn<RunLine>(stream)) {
+    // Another run may have come to a halt before it.
+    if (line === null) await sayBehind(id, session, stuck);
+    else if (line.type === 'output') prefixed.hear(line);
     else {
       if (isSettled(line.command)) prefixed.end(line.command.node);
       told(commands, line.command, session);

@@ -33,11 +33,14 @@ export function valuesOf(parameters: Parameters, given: Record<string, unknown>,
     // Only what was given: every object has a `constructor`.
     const value = (Object.hasOwn(given, name) ? given[name] : undefined) ?? parameter.default;
     if (value === undefined) {
-      refuse(name, { message: 'is missing', fix: `give ${name}=${exampleOf(parameter)}` });
+      refuse(name, {
+        message: 'is missing',
+        fix: `give ${name}=${exampleOf(parameter)}${isSecret(parameter) ? `, or --from-file ${name}=PATH: the words of a command line are seen by others` : ''}`,
+      });
       continue;
     }
     const read = readAs(parameter, value);
-    const wrong = read === undefined ? kindWrong(parameter) : wrongWith(parameter, read);
+    const wrong = read === undefined ? kindWrong(parameter, value) : wrongWith(parameter, read);
     if (wrong) refuse(name, wrong);
     else if (read !== undefined) values[name] = read;
   }
@@ -74,9 +77,11 @@ function readAs({ type }: ActionParameter, value: unknown): ActionValue | undefi
   return typeof value === 'string' ? value : undefined;
 }
 
-const kindWrong = ({ type }: ActionParameter): Wrong =>
+const isSecret = (parameter: ActionParameter): boolean => parameter.type === 'text' && parameter.secret;
+
+const kindWrong = ({ type }: ActionParameter, value: unknown): Wrong =>
   type === 'integer'
-    ? { message: 'is no whole number', fix: 'use digits' }
+    ? { message: `${shown(String(value))} is no whole number`, fix: 'use digits' }
     : type === 'list'
       ? { message: 'is no list of texts', fix: 'use texts with commas between, or a list of them' }
       : { message: 'is no text', fix: 'use a text' };
@@ -109,7 +114,7 @@ function listWrong(rules: ListRules, values: readonly string[]): Wrong | undefin
   return textsWrong(rules, values, false);
 }
 
-type Rules = Pick<TextRules, 'pattern' | 'maxLength' | 'dash'>;
+type Rules = Pick<TextRules, 'pattern' | 'maxLength' | 'dash' | 'description'>;
 
 /** Of the first that is wrong. */
 function textsWrong(rules: Rules, values: readonly string[], isSecret: boolean): Wrong | undefined {
@@ -132,7 +137,7 @@ function textWrong({ maxLength, dash }: Rules, value: string, name: string): Wro
 }
 
 function patternWrong(
-  { pattern }: Rules,
+  { pattern, description }: Rules,
   values: readonly string[],
   nameOf: (value: string) => string,
 ): Wrong | undefined {
@@ -145,8 +150,8 @@ function patternWrong(
       fix: 'mend the pattern of the action: no part of it that repeats may be in another one that repeats',
     };
   return {
-    message: `${nameOf(fit.misfit)} does not fit ${pattern}`,
-    fix: 'write it as the action wants it',
+    message: fit.misfit === '' ? 'is empty' : `${nameOf(fit.misfit)} does not fit ${pattern}`,
+    fix: `write it as the action wants it${description === '' ? '' : `: ${description}`}`,
   };
 }
 

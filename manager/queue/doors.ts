@@ -25,13 +25,33 @@ export function checkedValues(
 
 /** A unit that no policy declares is on no node. */
 function unitProblems(deed: ActionSpec['do'], { unit }: Values, policies: View['Policy']): Problem[] {
-  if ((deed !== 'unit-restart' && deed !== 'unit-reload') || typeof unit !== 'string' || policies.has(unit))
-    return [];
+  if (!isAboutUnit(deed) || typeof unit !== 'string' || policies.has(unit)) return [];
   const known = [...policies.keys()].sort();
   const meant = nearest(unit, known);
   const fix = `${meant === undefined ? '' : `did you mean ${meant}? `}use one of ${known.join(', ')}`;
   return [{ code: 'bad-request', path: 'parameters/unit', message: `${unit} is declared by no policy`, fix }];
 }
+
+/** @returns the error, with the action that was probably meant */
+export function unknownAction(name: string, { Action }: Pick<View, 'Action'>): EvenkeelError {
+  const meant = nearest(name, [...Action.keys()]);
+  const hint = meant === undefined ? 'evenkeel actions lists them' : `did you mean ${meant}?`;
+  return new EvenkeelError('not-found', `there is no action ${name}: ${hint}`);
+}
+
+/** The roles that an action is for; one about a unit is for those that have it. Empty: every node. */
+export function rolesFor(
+  { do: deed, roles }: ActionSpec,
+  { unit }: Values,
+  { Policy }: Pick<View, 'Policy'>,
+): readonly string[] {
+  const policy = isAboutUnit(deed) && typeof unit === 'string' ? Policy.get(unit) : undefined;
+  if (policy === undefined) return roles;
+  const { role } = policy.spec;
+  return roles.length === 0 || roles.includes(role) ? [role] : roles;
+}
+
+const isAboutUnit = (deed: ActionSpec['do']): boolean => deed === 'unit-restart' || deed === 'unit-reload';
 
 /** A node that was drained would be out of its pools for nothing while it waits. */
 export function refuseIdle({ jitter, rolling }: Run['options']): void {

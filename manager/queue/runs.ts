@@ -9,14 +9,14 @@ import type { View } from '../../common/view.ts';
 import type { AnswerOf, BodyOf, QueryOf } from '../../protocol/endpoints.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import { isOpen, type RunId } from '../../protocol/queue.ts';
-import type { CommandView, QueueView, RunView } from '../../protocol/queue-api.ts';
+import type { QueueView, RunView } from '../../protocol/queue-api.ts';
 import type { ActionSpec } from '../../protocol/resources/action.ts';
 import { type AccessRole, roles as accessRoles } from '../../protocol/views.ts';
 import type { QueueRows } from '../store/queue.ts';
 import type { Dealt } from '../store/schedules.ts';
 import type { Happening } from '../store/store.ts';
 import { repeats } from './again.ts';
-import { checkedValues, refuseFull, refuseIdle } from './doors.ts';
+import { checkedValues, refuseFull, refuseIdle, rolesFor, unknownAction } from './doors.ts';
 import { createInOrder } from './in-order.ts';
 import type { Live } from './live.ts';
 import type { Queue, Word } from './queue.ts';
@@ -63,7 +63,7 @@ export interface Runs {
   cancelRun(id: RunId, reason: string, caller: Caller): Promise<RunView>;
   list(page: QueryOf<'runs'>): Promise<AnswerOf<'runs'>>;
   /** @throws EvenkeelError not-found */
-  one(id: RunId): Promise<{ run: RunView; commands: CommandView[] }>;
+  one(id: RunId): Promise<AnswerOf<'run'>>;
   /** What its commands have said, how they stand, then each as it changes, and what it says before that. @throws EvenkeelError not-found, busy */
   follow(id: RunId): Promise<Follow>;
   tries(id: RunId, node: string): Promise<AnswerOf<'tries'>>;
@@ -129,12 +129,12 @@ export function createRuns(given: RunsOptions): Runs {
   ) => {
     writable();
     const declared = view().Action.get(action);
-    if (!declared) throw new EvenkeelError('not-found', `there is no action ${action}: evenkeel actions`);
+    if (!declared) throw unknownAction(action, view());
     const { spec, digest } = declared;
     allow(spec, action, caller);
     const values = checkedValues(spec, parameters, view());
     refuseIdle(options);
-    const nodes = selected(on, spec.roles, view());
+    const nodes = selected(on, rolesFor(spec, values, view()), view());
     refuseFull(nodes, queue);
     const at = moment(clock);
     const run: Run = {
@@ -180,7 +180,8 @@ export function createRuns(given: RunsOptions): Runs {
     },
     one: async (id) => {
       const [run, commands] = [await runOf(id), await rows.ofRun(id)];
-      return { run: runView(run, countsOf(commands)), commands: commands.map(commandView) };
+      const undoneBy = await rows.undoing(id);
+      return { run: runView(run, countsOf(commands)), commands: commands.map(commandView), undoneBy };
     },
     follow: async (id) => {
       await runOf(id);
@@ -188,7 +189,8 @@ export function createRuns(given: RunsOptions): Runs {
     },
     tries: async (id, node) => {
       const command = (await rows.ofRun(id)).find((one) => one.node === node);
-      if (!command) throw new EvenkeelError('not-found', `there is no command of ${id} on ${node}`);
+      if (!command)
+        throw new EvenkeelError('not-found', `there is no command of ${id} on ${node}: evenkeel runs ${id}`);
       return { command: commandView(command), tries: await rows.tries(id, node) };
     },
     queues: () => [...view().Node.keys()].sort().map(queueOf),
@@ -236,14 +238,16 @@ export function createRuns(given: RunsOptions): Runs {
     },
     resume: async (node, { name }) => {
       writable();
-      await queue.resume(known(node));
-      emit({
-        type: 'queue.resumed',
-        severity: 'info',
-        node,
-        subject: 'queue',
-        message: `resumed by ${name}`,
-      });
+      const wasPaused = queue.paused(known(node)) !== undefined;
+      await queue.resume(node);
+      if (wasPaused)
+        emit({
+          type: 'queue.resumed',
+          severity: 'info',
+          node,
+          subject: 'queue',
+          message: `resumed by ${name}`,
+        });
       return queueOf(node);
     },
     diagnose: async (node) => {
@@ -254,6 +258,7 @@ export function createRuns(given: RunsOptions): Runs {
       return {
         node,
         action,
+        all: fitting.length === 0,
         checks: fitting.length === 0 ? checks : checks.filter(({ name }) => fitting.includes(name)),
       };
     },

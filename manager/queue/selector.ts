@@ -1,12 +1,18 @@
 /** Which nodes a run is for: `all`, or names and roles; and never a node that the action is not for. Pure. */
 import type { View } from '../../common/view.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
+import { nearest } from '../../protocol/nearest.ts';
 
 const refuse = (message: string, fix: string): never => {
   throw new EvenkeelError('bad-request', `on: ${message}`, {
     problems: [{ code: 'bad-request', path: 'on', message, fix }],
   });
 };
+
+function meantBy(word: string, nodes: readonly { name: string; spec: { roles: string[] } }[]): string {
+  const meant = nearest(word, [...new Set(nodes.flatMap(({ name, spec }) => [name, ...spec.roles]))]);
+  return meant === undefined ? '' : `did you mean ${meant}? `;
+}
 
 /**
  * @param roles of the action; none means every node
@@ -18,13 +24,14 @@ export function selected(selector: string, roles: readonly string[], { Node }: P
   const words = new Set(selector.split(',').map((word) => word.trim()));
   const isNamed = ({ name }: { name: string }) => words.has(name);
   const hasRole = (own: readonly string[], word: string) => !Node.has(word) && own.includes(word);
+  if (words.has('')) return refuse(`${selector} has a comma too many`, 'leave it out');
   const missing = [...words].find(
     (word) => !Node.has(word) && !nodes.some(({ spec }) => hasRole(spec.roles, word)),
   );
   if (selector !== 'all' && missing !== undefined)
     return refuse(
       `there is no node and no role ${missing}`,
-      'use all, or names and roles with commas between: evenkeel nodes',
+      `${meantBy(missing, nodes)}use all, or names and roles with commas between: evenkeel nodes`,
     );
   const chosen = nodes.filter(
     (node) =>
@@ -36,9 +43,6 @@ export function selected(selector: string, roles: readonly string[], { Node }: P
   const not = chosen.find((node) => isNamed(node) && !isMeant(node)) ?? chosen.find((node) => !isMeant(node));
   if (chosen.length === 0) return refuse('there are no nodes', 'evenkeel node invite prints how a box joins');
   if (not !== undefined && (isNamed(not) || meant.length === 0))
-    return refuse(
-      `${not.name} has none of the roles ${roles.join(', ')}`,
-      'the action is for nodes of these roles',
-    );
+    return refuse(`${not.name} has none of the roles ${roles.join(', ')}`, 'it is for nodes of these roles');
   return meant.map(({ name }) => name).sort();
 }

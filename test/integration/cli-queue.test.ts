@@ -98,6 +98,23 @@ it('[5.5] --watch shows each line of each node with its name, ends when all is o
   await evenkeel('queue', 'cancel', 'web2');
 });
 
+it('[5.5] --watch does not wait for what stands behind another run that has come to a halt, and says so', async () => {
+  await evenkeel('run', 'log-tail', 'file=gone', '--on', 'web2');
+  await work('web2', { end: 'failed', error: { code: 'command-failed', message: 'no such file' } });
+  const watching = evenkeel('run', 'disk-usage', '--on', 'web', '--watch');
+  await until('web1 has it', () => api.queue.line('web1').length === 1, 30_000);
+  await work('web1');
+  const { stdout, stderr, code } = await watching;
+  expect(stderr).toMatch(/^web2 {2}waits behind log-tail .*no such file.* skip web2 --reason WHY$/m);
+  expect(stdout).toContain('1 succeeded, 1 waiting');
+  expect(code).toBe(exits.unfinished.code);
+  await evenkeel('queue', 'pause', 'web2', '--reason', 'looking');
+  const retried = await evenkeel('queue', 'retry', 'web2');
+  expect(retried.stderr).toContain('is paused, and tries nothing before: evenkeel queue resume web2');
+  await evenkeel('queue', 'resume', 'web2');
+  for (const _ of [1, 2]) await evenkeel('queue', 'cancel', 'web2');
+}, 60_000);
+
 it('[5.4] a rolling run shows each node with its bar, stops at the first that fails, and is cancelled whole', async () => {
   const watching = evenkeel('run', 'disk-usage', '--on', 'web', '--rolling', '50%', '--watch');
   await until(

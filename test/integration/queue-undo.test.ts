@@ -120,9 +120,12 @@ it('[5.1] a secret is not put into what everybody sees, and what undoes names on
 it('[5.1] is not taken back twice, unless that is said; one that was cancelled has taken nothing back', async () => {
   const run = await start('install', { packages: 'htop' }, 'web1');
   await end('web1');
+  const view = async () => (await api.ask('GET', `/api/v1/runs/${run}`)).json<{ undoneBy: string[] }>();
+  expect((await view()).undoneBy).toEqual([]);
   const undone = (body: object = {}) => post<RunView>(`runs/${run}/undo`, body);
   const cancelled = (await undone()).body;
   expect(cancelled.options).toMatchObject({ undoes: run });
+  expect((await view()).undoneBy).toEqual([cancelled.run]);
   expect((await undone()).body.detail).toBe(
     `${cancelled.run} takes ${run} back already: evenkeel runs ${run} --undo --again`,
   );

@@ -6,6 +6,7 @@ import type { QueueAnswer, Try, TryResult } from '../../protocol/queue.ts';
 import type { CommandView, QueueView, RunView } from '../../protocol/queue-api.ts';
 import { declare, node, startTestApi, type TestApi } from '../support/api.ts';
 import { createManualClock, type ManualClock } from '../support/clock.ts';
+import { policy, template } from '../unit/store/declared.ts';
 
 let api: TestApi;
 let clock: ManualClock;
@@ -89,7 +90,9 @@ describe('[5.2] a run', () => {
     expect((await start('restart', 'web,lb1')).counts).toEqual({ waiting: 4 });
     await expect(start('reboot', 'lb1')).rejects.toMatchObject({ code: 'bad-request' });
     await expect(start('restart', 'mail')).rejects.toMatchObject({ code: 'bad-request' });
-    await expect(start('gone', 'all')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(start('restrat', 'all')).rejects.toThrow('did you mean restart?');
+    await expect(start('restart', 'web1,')).rejects.toThrow('a comma too many');
+    await expect(start('restart', 'balancr')).rejects.toThrow('did you mean balancer? use all');
     expect((await queueOf('web1')).waiting).toBe(5);
   });
 
@@ -104,6 +107,11 @@ describe('[5.2] a run', () => {
     const denied = await post('/api/v1/runs', { action: 'reboot', on: 'all' }, api.tokens.operator);
     expect(denied.status).toBe(403);
     await declare(api.store, [action('unit', { run: undefined, do: 'unit-restart', parameters: UNIT })]);
+    await declare(api.store, [template('main.hbs'), policy('web-nginx', { role: 'web' })]);
+    const unit = { parameters: { unit: 'web-nginx' } };
+    expect((await start('unit', 'all', unit)).counts).toEqual({ waiting: 3 });
+    await expect(start('unit', 'lb1', unit)).rejects.toThrow('lb1 has none of the roles web');
+    for (const name of ['web1', 'web2', 'web3']) await post(`/api/v1/queues/${name}/cancel`);
     await expect(start('unit', 'all', { parameters: { unit: 'nope' } })).rejects.toThrow(
       'declared by no policy',
     );

