@@ -77,6 +77,7 @@ find_missing_for_lab() {
   need iptables iptables
   need ipvsadm ipvsadm
   need exportfs nfs-kernel-server
+  need setquota quota
   need mount.nfs nfs-common
   need rsync rsync
 }
