@@ -115,7 +115,8 @@ export const queuesTable = (queues: readonly QueueView[], session: Session): str
   `${rowsOf(queues, session)}${verbsText(queues)}`;
 
 /** Why a command on this node has not begun; empty where nothing is before it. */
-export const behindText = ({ node, state, head, paused }: QueueView, run: string): string => {
+export const behindText = ({ node, online, state, head, paused }: QueueView, run: string): string => {
+  if (!online) return `${node}  is away: what waits there begins when it is back`;
   if (paused) return `${node}  waits: its queue is paused: ${paused.reason}: evenkeel queue resume ${node}`;
   if (state !== 'halted' || head === null || head.run === run) return '';
   return `${node}  waits behind ${head.action} (${head.run}), which has not succeeded: ${commandNote(head)}; or evenkeel queue skip ${node} --reason WHY`;

@@ -93,11 +93,20 @@ export function offered(
   const { state, again } = command;
   if (state === 'running')
     return command.ledger === ledger
-      ? { command, next: command.stopping ? null : tryOf(command, now) }
+      ? handedAgain(command, now)
       : { command: lost(command, now), next: null };
   const isDue =
     state === 'waiting' ? isOpened(command) : state === 'failed' && again !== null && again <= now;
   return isDue && !paused ? handedOut(command, ledger, now) : { command, next: null };
+}
+
+/** Taken and not begun, it is asked for again: the same try, and none when its time is over. */
+function handedAgain(command: Command, now: number): Offered {
+  if (command.stopping) return { command, next: null };
+  if (command.begun || command.expires === null || command.expires > now)
+    return { command, next: tryOf(command, now) };
+  const ended = { by: 'manager', reason: 'it was not begun in its time' };
+  return { command: { ...command, stopping: true, ended }, next: null };
 }
 
 /** The agent's record is gone, and with it whether the try was begun. */

@@ -24,6 +24,8 @@ export interface Seen {
   pools: readonly PoolView[];
   /** Nodes that other runs have in hand. */
   away: ReadonlySet<string>;
+  /** Of these, those with which they will be done by themselves: no other run begins there before. */
+  taken: ReadonlySet<string>;
   /** Nodes that somebody else has set aside. */
   aside: ReadonlySet<string>;
   /** Why a command could not be handed out now, were it open; undefined: it could. */
@@ -92,16 +94,10 @@ function begun(
     const { turn, node: name } = command;
     const node = seen.node(name);
     if (turn?.phase !== 'waits' || node === undefined) continue;
-    const blocked = seen.away.has(name) ? 'another run has it in hand' : seen.blocked(command);
-    if (left === 0) {
-      // It waits for nothing but its turn.
-      if (turn.why !== '' && waitsFor(node, blocked) === '')
-        moves.push({ node: name, turn: { ...turn, why: '' } });
-      continue;
-    }
-    const keeps = plan.drain === null ? undefined : standing.keeps(name);
+    const blocked = seen.taken.has(name) ? 'another run has it in hand' : seen.blocked(command);
+    const keeps = plan.drain === null || left === 0 ? undefined : standing.keeps(name);
     const why = waitsFor(node, blocked, keeps?.alone && away.size === 0 ? undefined : keeps?.why);
-    if (why !== '') {
+    if (why !== '' || left === 0) {
       if (why !== turn.why) moves.push({ node: name, turn: { ...turn, why } });
       continue;
     }

@@ -4,8 +4,8 @@ import { secretsOf } from '../../common/actions/words.ts';
 import type { Run } from '../../common/queue/run.ts';
 import type { View } from '../../common/view.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
+import { isOpen } from '../../protocol/queue.ts';
 import type { QueueRows } from '../store/queue.ts';
-import { refuseTwice } from './undo.ts';
 
 interface Repeats extends Omit<Run['options'], 'expires'> {
   action: string;
@@ -14,7 +14,7 @@ interface Repeats extends Omit<Run['options'], 'expires'> {
 }
 
 interface World {
-  rows: Pick<QueueRows, 'ofRun' | 'undoing' | 'counts'>;
+  rows: Pick<QueueRows, 'ofRun' | 'undoing'>;
   view: Pick<View, 'Node' | 'Action'>;
 }
 
@@ -25,17 +25,28 @@ const UNDONE = new Set(['skipped', 'cancelled', 'expired']);
 export async function repeats(run: Run, { rows, view }: World): Promise<Repeats> {
   const { id, action, values, options } = run;
   const undone = (await rows.ofRun(id)).filter(({ state }) => UNDONE.has(state));
-  const on = undone.map(({ node }) => node).filter((node) => view.Node.has(node));
+  const taken = await takenBack(run, rows);
+  const on = undone.map(({ node }) => node).filter((node) => view.Node.has(node) && !taken.has(node));
   if (on.length === 0)
     throw new EvenkeelError(
       'not-possible',
-      `on every node ${id} was done, or waits still: evenkeel runs ${id}`,
+      `on every node ${id} was done, or waits still, or another run does it: evenkeel runs ${id}`,
     );
   refuseSecret(run, view);
-  // What takes a run back is not done twice by being repeated twice.
-  if (options.undoes !== undefined) await refuseTwice(options.undoes, rows, id);
   const { expires: _, ...kept } = options;
   return { action, parameters: values, on: on.join(','), ...kept };
+}
+
+/** Where another run takes back, or has taken back, what this one was to: it is not done twice by being repeated. */
+async function takenBack(
+  { id, options: { undoes } }: Run,
+  rows: World['rows'],
+): Promise<ReadonlySet<string>> {
+  if (undoes === undefined) return new Set();
+  const others = (await rows.undoing(undoes)).filter((one) => one !== id);
+  const all = (await Promise.all(others.map((one) => rows.ofRun(one)))).flat();
+  const done = all.filter(({ state }) => isOpen(state) || state === 'succeeded');
+  return new Set(done.map(({ node }) => node));
 }
 
 /** Values of secret parameters go with the end of a run; and what was secret is not put where everybody sees it. */

@@ -18,6 +18,7 @@ import type { Run } from '../../common/queue/run.ts';
 import { milliseconds } from '../../common/units.ts';
 import type { View } from '../../common/view.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
+import { isOpen } from '../../protocol/queue.ts';
 import type { NodeView, PoolView } from '../../protocol/views.ts';
 import type { QueueRows } from '../store/queue.ts';
 import type { Happening, WriteRequest, WriteResult } from '../store/store.ts';
@@ -40,6 +41,8 @@ export interface RollingOptions {
 }
 
 export interface RollingRuns {
+  /** Waits no longer that nodes whose command is over are well again, and gives them back. @returns whether any was waited for */
+  letGo(run: string): boolean;
   /** A run that the store has just taken. */
   begun(run: Run, commands: readonly Command[]): void;
   start(): Promise<() => Promise<void>>;
@@ -51,6 +54,8 @@ interface Rolled {
   commands: Map<string, Command>;
   /** That it has stopped was told. */
   stopped: boolean;
+  /** Somebody has said so: it is done with every node whose command is over. */
+  letGo: boolean;
   /** What goes wrong with it each time, and was told; empty while nothing does. */
   wrong: string;
 }
@@ -69,7 +74,8 @@ export function createRollingRuns(options: RollingOptions): RollingRuns {
     const byNode = new Map(commands.map((command) => [command.node, command]));
     const plan = planOf(run, commands.length);
     // One that had stopped before this manager began was told then.
-    runs.set(run.id, { run, plan, commands: byNode, stopped: isStopped(plan, commands), wrong: '' });
+    const stopped = isStopped(plan, commands);
+    runs.set(run.id, { run, plan, commands: byNode, stopped, letGo: false, wrong: '' });
   };
   const changed = (command: Command) => {
     const rolled = runs.get(command.run);
@@ -97,14 +103,18 @@ export function createRollingRuns(options: RollingOptions): RollingRuns {
     if (drain !== undefined) await say(drain, node, rolled, options);
     await queue.turned(run.id, node, turn, () => commands.get(node));
   };
-  const goOn = async (rolled: Rolled, seen: Omit<Seen, 'away' | 'blocked'>) => {
+  const goOn = async (rolled: Rolled, seen: Omit<Seen, 'away' | 'taken' | 'blocked'>) => {
+    if (rolled.letGo) for (const one of lastMoves(rolled)) await move(rolled, one);
     const others = [...runs.values()].filter((one) => one !== rolled);
     const inHand = others.flatMap(({ commands }) => [...commands.values()].filter(isInHand));
+    const namesOf = (some: readonly Command[]) => new Set(some.map(({ node }) => node));
+    const taken = inHand.filter(({ turn }) => !turn?.overdue);
     const moves = movesOf(rolled.plan, [...rolled.commands.values()], {
-      ...{ ...seen, away: new Set(inHand.map(({ node }) => node)) },
+      ...{ ...seen, away: namesOf(inHand), taken: namesOf(taken) },
       blocked: (command) => blockedIn(queue, command),
     });
     for (const one of moves) await move(rolled, one);
+    if (rolled.wrong !== '') emit(resumedOf(rolled));
     rolled.wrong = '';
     tell(rolled, emit);
     if (![...rolled.commands.values()].some(isTurning)) runs.delete(rolled.run.id);
@@ -132,6 +142,13 @@ export function createRollingRuns(options: RollingOptions): RollingRuns {
     begun: (run, commands) => {
       add(run, commands);
       look();
+    },
+    letGo: (id) => {
+      const rolled = runs.get(id);
+      if (rolled === undefined || lastMoves(rolled).length === 0) return false;
+      rolled.letGo = true;
+      look();
+      return true;
     },
     start: async () => {
       const undo = [
@@ -211,6 +228,20 @@ async function say(
   });
 }
 
+const resumedOf = ({ run: { id, action, selector } }: Rolled): Happening => ({
+  ...{ type: 'run.resumed', severity: 'info', subject: action, data: { run: id } },
+  message: `${action} on ${selector} goes on`,
+});
+
+/** What ends the turns of nodes whose command is over. */
+const lastMoves = ({ commands }: Rolled): Move[] =>
+  [...commands.values()].flatMap((command) =>
+    isTurning(command) && !isOpen(command.state) && command.turn !== null
+      ? [{ node: command.node, turn: { ...command.turn, ...LAST }, drain: 'off' as const }]
+      : [],
+  );
+const LAST = { phase: 'done', overdue: false, why: '' } as const;
+
 /** Tried again each second; told once for each cause. */
 function goesWrong(rolled: Rolled, cause: string, { emit, log }: RollingOptions): void {
   if (rolled.wrong === cause) return;
@@ -234,13 +265,7 @@ function tell(rolled: Rolled, emit: RollingOptions['emit']): void {
     const message = `${run.action} on ${run.selector} begins on no other node: ${names} failed; ${waiting} wait for that`;
     emit({ ...about, type: 'run.stopped', severity: 'warning', message });
   }
-  if (!stopped && rolled.stopped && waiting > 0)
-    emit({
-      ...about,
-      type: 'run.resumed',
-      severity: 'info',
-      message: `${run.action} on ${run.selector} goes on`,
-    });
+  if (!stopped && rolled.stopped && waiting > 0) emit(resumedOf(rolled));
   rolled.stopped = stopped;
   if (commands.some(isTurning)) return;
   const done = commands.filter(({ state }) => state === 'succeeded').length;

@@ -16,19 +16,18 @@ import type { QueueRows } from '../store/queue.ts';
 import type { Dealt } from '../store/schedules.ts';
 import type { Happening } from '../store/store.ts';
 import { repeats } from './again.ts';
-import { checkedValues, refuseFull, refuseIdle, rolesFor, unknownAction } from './doors.ts';
+import { admitted, checkedValues, unknownAction } from './doors.ts';
 import { createInOrder } from './in-order.ts';
 import type { Live } from './live.ts';
 import type { Queue, Word } from './queue.ts';
 import type { RollingRuns } from './rolling.ts';
-import { selected } from './selector.ts';
 import { takesBack } from './undo.ts';
 import { commandView, countsOf, queueView, runView } from './views.ts';
 import { createWatching, type Follow } from './watching.ts';
 
 export interface RunsOptions {
   queue: Queue;
-  rolling: Pick<RollingRuns, 'begun'>;
+  rolling: Pick<RollingRuns, 'begun' | 'letGo'>;
   live: Pick<Live, 'follow' | 'tail'>;
   rows: QueueRows;
   view: () => View;
@@ -59,7 +58,7 @@ export interface Runs {
   again(id: RunId, caller: Caller): Promise<RunView>;
   /** On the nodes where an earlier run changed something, what its action names as `undo`. @throws EvenkeelError not-found, not-possible, as `start` */
   undo(id: RunId, again: boolean, caller: Caller): Promise<RunView>;
-  /** On every node where it is not over. @throws EvenkeelError not-found, not-possible where it is over */
+  /** On every node where it is not over; a rolling one that only waits for nodes to be well lets go of them. @throws EvenkeelError not-found, not-possible where it is over */
   cancelRun(id: RunId, reason: string, caller: Caller): Promise<RunView>;
   list(page: QueryOf<'runs'>): Promise<AnswerOf<'runs'>>;
   /** @throws EvenkeelError not-found */
@@ -132,10 +131,7 @@ export function createRuns(given: RunsOptions): Runs {
     if (!declared) throw unknownAction(action, view());
     const { spec, digest } = declared;
     allow(spec, action, caller);
-    const values = checkedValues(spec, parameters, view());
-    refuseIdle(options);
-    const nodes = selected(on, rolesFor(spec, values, view()), view());
-    refuseFull(nodes, queue);
+    const { values, nodes } = admitted(spec, { parameters, on, options }, { view: view(), queue });
     const at = moment(clock);
     const run: Run = {
       ...{ id: newId(), action, digest, spec, values, at, selector: on, options },
@@ -165,7 +161,8 @@ export function createRuns(given: RunsOptions): Runs {
       writable();
       const run = await runOf(id);
       const open = (await rows.ofRun(id)).filter(({ state }) => isOpen(state));
-      if (open.length === 0) throw new EvenkeelError('not-possible', `${id} is over on every node`);
+      if (open.length === 0 && !rolling.letGo(id))
+        throw new EvenkeelError('not-possible', `${id} is over on every node`);
       // First those that have not begun: with one ended that has failed, their turn would come.
       const [begun, waiting] = [open.filter(isOpened), open.filter((command) => !isOpened(command))];
       for (const some of [waiting, begun])
@@ -265,6 +262,11 @@ export function createRuns(given: RunsOptions): Runs {
   };
 }
 
+/** Of the time until its deadline: what begins last does not begin on it. */
+const SPREAD = 0.9;
+const timeOf = (at: string, expires: string | undefined): number =>
+  expires === undefined ? Number.POSITIVE_INFINITY : Math.max(0, Date.parse(expires) - Date.parse(at));
+
 function commandOf(
   { id, action, digest, spec, values, actor, at, options }: Run,
   node: string,
@@ -285,7 +287,7 @@ function commandOf(
     },
     turn: options.rolling ? firstTurn(Date.parse(at)) : null,
     expires: expires === undefined ? null : Date.parse(expires),
-    delay: jitter === 0 ? 0 : Math.floor(Math.random() * jitter),
+    delay: Math.floor(Math.random() * Math.min(jitter, timeOf(at, expires) * SPREAD)),
     ...{ error: null, ended: null },
   };
 }

@@ -1,15 +1,16 @@
 /** How a schedule stands: from where it goes on, which moment is its next, and what is in the way of that. */
 import type { Clock } from '../../common/clock.ts';
+import { milliseconds } from '../../common/units.ts';
 import type { Stored, View } from '../../common/view.ts';
+import type { BodyOf } from '../../protocol/endpoints.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { ScheduleSpec } from '../../protocol/resources/schedule.ts';
 import type { ScheduleView } from '../../protocol/schedules-api.ts';
 import { calendarOf } from '../desired/calendar.ts';
 import type { QueuePage, QueueRows } from '../store/queue.ts';
 import type { Dealt, ScheduleRows } from '../store/schedules.ts';
-import { checkedValues, refuseFull } from './doors.ts';
+import { admitted } from './doors.ts';
 import type { Queue } from './queue.ts';
-import { selected } from './selector.ts';
 import { runView } from './views.ts';
 
 export interface StandingOptions {
@@ -57,13 +58,22 @@ async function blockedOf(schedule: Schedule, options: StandingOptions): Promise<
   return (await overlapOf(schedule, options)) ?? refusedOf(schedule, options);
 }
 
-function refusedOf({ spec }: Schedule, { queue, store }: StandingOptions): string {
+export function bodyOf({ action, parameters, on, ...spec }: ScheduleSpec, due: number): BodyOf<'runStart'> {
+  const { jitter, expires, rolling } = spec;
+  return {
+    ...{ action, parameters, on, jitter: jitter === undefined ? 0 : milliseconds(jitter) },
+    ...(expires && { expires: new Date(due + milliseconds(expires)).toISOString() }),
+    ...(rolling && { rolling }),
+  };
+}
+
+function refusedOf({ spec }: Schedule, { queue, store, clock }: StandingOptions): string {
   const view = store.view();
   const action = view.Action.get(spec.action);
   if (!action) return `there is no action ${spec.action}`;
   try {
-    refuseFull(selected(spec.on, action.spec.roles, view), queue);
-    checkedValues(action.spec, spec.parameters, view);
+    const { parameters, on, ...options } = bodyOf(spec, clock.now());
+    admitted(action.spec, { parameters, on, options }, { view, queue });
     return '';
   } catch (err) {
     if (err instanceof EvenkeelError) return err.message;

@@ -2,8 +2,7 @@
 import { moment } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { createLoop } from '../../common/loop.ts';
-import { milliseconds } from '../../common/units.ts';
-import type { AnswerOf, BodyOf, QueryOf } from '../../protocol/endpoints.ts';
+import type { AnswerOf, QueryOf } from '../../protocol/endpoints.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { RunView } from '../../protocol/queue-api.ts';
 import type { ScheduleSpec } from '../../protocol/resources/schedule.ts';
@@ -15,6 +14,7 @@ import { createInOrder } from './in-order.ts';
 import type { Runs } from './runs.ts';
 import {
   actorOf,
+  bodyOf,
   isNew,
   LATE_MS,
   overlapOf,
@@ -121,6 +121,8 @@ export function createSchedules(options: SchedulesOptions): Schedules {
   const look = () => {
     if (held()) {
       heldAt = clock.now();
+      // What was rung for was not heeded.
+      rung.clear();
       return;
     }
     // By a clock that was ahead: what is due from now on would be taken for what was due then.
@@ -221,13 +223,4 @@ async function begun(
     if (!(err instanceof EvenkeelError && REFUSALS.has(err.code))) throw err;
     return { type: 'schedule.refused', severity: 'error', message: messageOf(err) };
   }
-}
-
-function bodyOf({ action, parameters, on, ...spec }: ScheduleSpec, due: number): BodyOf<'runStart'> {
-  const { jitter, expires, rolling } = spec;
-  return {
-    ...{ action, parameters, on, jitter: jitter === undefined ? 0 : milliseconds(jitter) },
-    ...(expires && { expires: new Date(due + milliseconds(expires)).toISOString() }),
-    ...(rolling && { rolling }),
-  };
 }

@@ -2,6 +2,7 @@
 import type { View } from '../../common/view.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import { nearest } from '../../protocol/nearest.ts';
+import type { NodeSpec } from '../../protocol/resources/node.ts';
 
 const refuse = (message: string, fix: string): never => {
   throw new EvenkeelError('bad-request', `on: ${message}`, {
@@ -9,17 +10,24 @@ const refuse = (message: string, fix: string): never => {
   });
 };
 
-function meantBy(word: string, nodes: readonly { name: string; spec: { roles: string[] } }[]): string {
+function nearestTo(word: string, nodes: readonly Node[]): string {
   const meant = nearest(word, [...new Set(nodes.flatMap(({ name, spec }) => [name, ...spec.roles]))]);
   return meant === undefined ? '' : `did you mean ${meant}? `;
 }
 
+type Node = { name: string; spec: NodeSpec };
+/** Whom an action is for, and what others lack. */
+export interface Meant {
+  isFor(node: Node): boolean;
+  lacks: string;
+}
+
 /**
- * @param roles of the action; none means every node
+ * @param meant what is not for a node is not queued on it
  * @returns names, sorted
  * @throws EvenkeelError bad-request for what selects nothing, or names a node that is not there or not meant
  */
-export function selected(selector: string, roles: readonly string[], { Node }: Pick<View, 'Node'>): string[] {
+export function selected(selector: string, { isFor, lacks }: Meant, { Node }: Pick<View, 'Node'>): string[] {
   const nodes = [...Node.values()];
   const words = new Set(selector.split(',').map((word) => word.trim()));
   const isNamed = ({ name }: { name: string }) => words.has(name);
@@ -31,18 +39,16 @@ export function selected(selector: string, roles: readonly string[], { Node }: P
   if (selector !== 'all' && missing !== undefined)
     return refuse(
       `there is no node and no role ${missing}`,
-      `${meantBy(missing, nodes)}use all, or names and roles with commas between: evenkeel nodes`,
+      `${nearestTo(missing, nodes)}use all, or names and roles with commas between: evenkeel nodes`,
     );
   const chosen = nodes.filter(
     (node) =>
       selector === 'all' || isNamed(node) || [...words].some((word) => hasRole(node.spec.roles, word)),
   );
-  const isMeant = ({ spec }: (typeof nodes)[number]) =>
-    roles.length === 0 || spec.roles.some((role) => roles.includes(role));
-  const meant = chosen.filter(isMeant);
-  const not = chosen.find((node) => isNamed(node) && !isMeant(node)) ?? chosen.find((node) => !isMeant(node));
+  const meant = chosen.filter(isFor);
+  const not = chosen.find((node) => isNamed(node) && !isFor(node)) ?? chosen.find((node) => !isFor(node));
   if (chosen.length === 0) return refuse('there are no nodes', 'evenkeel node invite prints how a box joins');
   if (not !== undefined && (isNamed(not) || meant.length === 0))
-    return refuse(`${not.name} has none of the roles ${roles.join(', ')}`, 'it is for nodes of these roles');
+    return refuse(`${not.name} ${lacks}`, 'leave it out: the action is not for it');
   return meant.map(({ name }) => name).sort();
 }

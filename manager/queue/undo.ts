@@ -62,15 +62,10 @@ export async function takesBack(run: Run, again: boolean, { rows, view }: World)
 
 /**
  * What undoes need not be harmless a second time. A run that was cancelled before it changed anything took nothing back.
- * @param besides the run that takes it back and is repeated where it was not done
  * @throws EvenkeelError not-possible
  */
-export async function refuseTwice(
-  id: string,
-  rows: Pick<World['rows'], 'undoing' | 'counts'>,
-  besides?: string,
-): Promise<void> {
-  const counts = await rows.counts((await rows.undoing(id)).filter((one) => one !== besides));
+async function refuseTwice(id: string, rows: World['rows']): Promise<void> {
+  const counts = await rows.counts(await rows.undoing(id));
   for (const [by, count] of counts) {
     const isOpen = openStates.some((state) => count[state]);
     if (isOpen || count.succeeded)

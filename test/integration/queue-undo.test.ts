@@ -132,9 +132,7 @@ it('[5.1] is not taken back twice, unless that is said; one that was cancelled h
   await post(`runs/${cancelled.run}/cancel`);
   // The same again is what takes it back, as the first was.
   const taken = (await post<RunView>(`runs/${cancelled.run}/again`)).body.run;
-  expect((await post(`runs/${cancelled.run}/again`)).body.detail).toContain(
-    `${taken} takes ${run} back already`,
-  );
+  expect((await post(`runs/${cancelled.run}/again`)).body.detail).toContain('another run does it');
   expect((await undone()).body.detail).toContain(`${taken} takes ${run} back already`);
   await end('web1');
   expect(await undone()).toMatchObject({

@@ -110,7 +110,7 @@ describe('[5.2] a run', () => {
     await declare(api.store, [template('main.hbs'), policy('web-nginx', { role: 'web' })]);
     const unit = { parameters: { unit: 'web-nginx' } };
     expect((await start('unit', 'all', unit)).counts).toEqual({ waiting: 3 });
-    await expect(start('unit', 'lb1', unit)).rejects.toThrow('lb1 has none of the roles web');
+    await expect(start('unit', 'lb1', unit)).rejects.toThrow('lb1 has no unit web-nginx');
     for (const name of ['web1', 'web2', 'web3']) await post(`/api/v1/queues/${name}/cancel`);
     await expect(start('unit', 'all', { parameters: { unit: 'nope' } })).rejects.toThrow(
       'declared by no policy',

@@ -21,11 +21,13 @@ let happened: string[];
 let held: boolean;
 /** Names of those that are not heard. */
 let away: Set<string>;
+/** Names of those that do not converge. */
+let ill: Set<string>;
 const ledgers = new Map(NAMES.map((name) => [name, randomUUID()]));
 
 beforeEach(async () => {
   clock = createManualClock();
-  [happened, held, away] = [[], false, new Set()];
+  [happened, held, away, ill] = [[], false, new Set(), new Set()];
   store = (await opened({ clock })).store;
   await declare(store, [
     { kind: 'Cluster', name: 'cluster', spec: { address: '127.0.0.1', balancer: 'haproxy' } },
@@ -40,7 +42,14 @@ const viewOf = (name: string): NodeView | undefined => {
   const known = store.view().Node.get(name);
   if (!known) return undefined;
   const drain = known.spec.drain ? { drain: `${known.spec.drain.reason} (${known.spec.drain.owner})` } : {};
-  const view = { name, roles: ['web'], online: !away.has(name), converged: true, checks: [], ...drain };
+  const view = {
+    name,
+    roles: ['web'],
+    online: !away.has(name),
+    converged: !ill.has(name),
+    checks: [],
+    ...drain,
+  };
   return view as unknown as NodeView;
 };
 /** A balancer that does at once as it is told. */
@@ -279,6 +288,28 @@ it('[5.4] a manager that dies before, between and after the drain and its notes 
     expect(drained()).toEqual([]);
     await second.stop();
   }
+});
+
+it('[5.4] a node that does not get well holds up no run that is to mend it, and a run is let go of by cancelling it', async () => {
+  const one = await manager();
+  const first = await begin(one, {}, 'web1');
+  await becomes(one, first.run, 'open');
+  await works(one, 'web1');
+  ill.add('web1');
+  const mends = await begin(one, {}, 'web1');
+  await until('it waits for the other', async () => {
+    await clock.advance(1_000);
+    return (await one.runs.one(mends.run)).commands[0]?.turn?.why === 'another run has it in hand';
+  });
+  await becomes(one, mends.run, 'open');
+  await works(one, 'web1');
+  expect(await phases(one, first.run)).toBe('settles');
+  await one.runs.cancelRun(first.run, 'it is gone', caller);
+  await becomes(one, first.run, 'done');
+  await expect(one.runs.cancelRun(first.run, 'again', caller)).rejects.toMatchObject({
+    code: 'not-possible',
+  });
+  await one.stop();
 });
 
 it('[5.4] what a node tells while a manager reads its runs is heard', async () => {

@@ -118,6 +118,12 @@ describe('[5.2] what an operator may do', () => {
       ...{ ledger: 'l', now: NOW, paused: false },
     });
     expect(next?.delay).toBe(500);
+    // What was handed out and never began is asked for again.
+    const taken = running({ expires: NOW + 500 });
+    const asked = offered(taken, { ledger: taken.ledger ?? '', now: NOW + 600, paused: false });
+    expect([asked.next, asked.command.stopping]).toEqual([null, true]);
+    const ended = told(asked.command, tryResult({ end: 'cancelled', begun: false }), NOW + 601);
+    expect(ended).toMatchObject({ state: 'cancelled', ended: { reason: 'it was not begun in its time' } });
     const end = { end: 'failed', error: { code: 'executable-refused', message: 'no' } } as const;
     const refused = told(running({ expires: NOW + 1 }), tryResult({ ...end, begun: false }), NOW);
     expect(expired(refused, NOW + 1)?.state).toBe('expired');

@@ -27,6 +27,7 @@ export class Fleet {
   readonly busy = new Set<string>();
   /** Those that other runs have in hand. */
   readonly away = new Set<string>();
+  readonly taken = new Set<string>();
 
   constructor(names: readonly string[], more: Partial<Plan> = {}) {
     this.plan = { ...plan, ...more };
@@ -61,7 +62,7 @@ export class Fleet {
     const isAside = ({ drain }: SeenNode) => drain !== undefined && !drain.startsWith(this.plan.word);
     const aside = new Set([...this.nodes.values()].filter(isAside).map(({ name }) => name));
     return {
-      ...{ now: this.now, node, pools: this.pools(), aside, away: this.away },
+      ...{ now: this.now, node, pools: this.pools(), aside, away: this.away, taken: this.taken },
       blocked: (command) => (this.busy.has(command.node) ? 'another is before it' : undefined),
     };
   }

@@ -204,13 +204,18 @@ describe('[5.4] a rolling run', () => {
   it('takes no node that another run has in hand, and says so for just as long', () => {
     const fleet = new Fleet(['n1', 'n2', 'n3', 'n4']);
     fleet.away.add('n1');
+    fleet.taken.add('n1');
     fleet.pass(2_000);
     expect(fleet.phases()).toMatchObject({ n1: 'waits', n2: 'drains' });
     expect(fleet.commands.get('n1')?.turn?.why).toBe('another run has it in hand');
     // Its own is under way still; what it waits for now is its turn.
     fleet.away.clear();
+    fleet.taken.clear();
     fleet.pass(1_000);
     expect(fleet.commands.get('n1')?.turn).toMatchObject({ phase: 'waits', why: '' });
+    fleet.busy.add('n1');
+    fleet.pass(1_000);
+    expect(fleet.commands.get('n1')?.turn).toMatchObject({ phase: 'waits', why: 'another is before it' });
   });
 
   it('goes on when the clock was set back', () => {
