@@ -13,6 +13,14 @@ export interface Renewals {
   renew(unit: string, wish: Renewal['wish'], signal?: AbortSignal): Promise<void>;
 }
 
+/** Its policy is gone: no pass of it comes any more. */
+export function refuseAll({ name, renewals }: Pick<Unit, 'name' | 'renewals'>): void {
+  for (const { failed } of renewals.splice(0))
+    failed(
+      new EvenkeelError('not-found', `the unit ${name} is to be removed from this box: its policy is gone`),
+    );
+}
+
 const unheard = { done: () => undefined, failed: () => undefined };
 
 export function createRenewals(

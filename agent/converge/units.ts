@@ -30,7 +30,7 @@ import { activeManifest } from './plan.ts';
 import { planOf } from './preview.ts';
 import { removeUnit } from './remove.ts';
 import { createRenderer } from './render.ts';
-import { createRenewals, type Renewals } from './renewals.ts';
+import { createRenewals, type Renewals, refuseAll } from './renewals.ts';
 import { type ConvergeReport, createReporter } from './report.ts';
 import { createRestarts } from './restarts.ts';
 import { renew } from './serving.ts';
@@ -190,6 +190,8 @@ export function createUnits(options: UnitsOptions): Units {
       );
   };
   const remove = async (name: string): Promise<Again> => {
+    const before = open.get(name);
+    if (before) refuseAll(before);
     // The policy is gone; the node's own word counts on.
     const self = desired.get('Node', node)?.spec ?? { mode: 'enforce' };
     const { mode } = allowed(self, { mode: 'enforce' }, clock.now(), tools.rootHold());
@@ -198,10 +200,12 @@ export function createUnits(options: UnitsOptions): Units {
     if (wait > 0) return { againAfter: wait };
     parting.forget(name);
     deaths.watch(name, null);
-    const ending = await removeUnit(await passOf(name), reporter);
+    const one = await passOf(name);
+    const ending = await removeUnit(one, reporter);
     if (ending.error) return againOf(ending, stopping.signal);
     opening.delete(name);
     open.delete(name);
+    refuseAll(one.unit);
     reporter.forget(name);
     watch.set(name, [], { differs: () => false });
     log.info({ unit: name }, 'unit removed');

@@ -4,10 +4,20 @@ import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createExecutables } from '../../agent/drivers/executables.ts';
+import { systemClock } from '../../common/clock.ts';
+import { within } from '../../common/deadline.ts';
 import { membersOf, processOf } from '../../common/processes.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
 import type { Step } from '../../protocol/messages.ts';
-import { type Home, siteOf, webHome, webPolicy } from '../support/home.ts';
+import {
+  type Home,
+  type HomeOptions,
+  kernelOf,
+  newFolder,
+  siteOf,
+  webHome,
+  webPolicy,
+} from '../support/home.ts';
 import { until } from '../support/until.ts';
 
 let home: Home;
@@ -16,10 +26,12 @@ afterEach(() => home.end());
 const serves = () =>
   until('it serves', async () => (await home.get('a.example').catch(() => null))?.body === 'a.example');
 const restarts = () => home.unitReports().flatMap(({ restarted }) => restarted ?? []);
+/** Rejects with another error when it has no end. */
+const inTime = (renewal: Promise<void>) => within(renewal, 5_000, systemClock);
 const lastReport = () => home.unitReports().at(-1);
 
-async function begin() {
-  home = await webHome();
+async function begin(options: HomeOptions = {}) {
+  home = await webHome(options);
   await home.declare(await siteOf(home, 'a.example'));
   await home.settled();
   return home.pid();
@@ -79,6 +91,31 @@ describe('a daemon', () => {
     await home.units().idle();
     expect(restarts()).toEqual([]);
     await expect(home.units().renew('mail', 'reloaded')).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('[5.1] whose unit is to be removed is not renewed any more, and nobody waits for that', async () => {
+    await begin();
+    await home.declare(home.node({ mode: 'audit' }));
+    await home.settled();
+    await home.remove({ kind: 'Policy', name: 'web-nginx' });
+    await expect(inTime(home.units().renew('web-nginx', 'restarted'))).rejects.toMatchObject({
+      code: 'not-found',
+    });
+  });
+
+  it('[5.1] that is to be renewed while its unit is being removed is refused when it is gone', async () => {
+    let [isLeaving, asked] = [false, Promise.resolve()];
+    const apply = async () => {
+      if (isLeaving) asked = inTime(home.units().renew('web-nginx', 'restarted'));
+      asked.catch(() => undefined);
+    };
+    const folder = newFolder();
+    const kernel = { ...kernelOf(join(folder, 'state'), systemClock), apply };
+    await begin({ folder, parts: { kernel } });
+    isLeaving = true;
+    await home.remove({ kind: 'Policy', name: 'web-nginx' });
+    await until('it has ended', () => home.units().services().length === 0);
+    await expect(asked).rejects.toMatchObject({ code: 'not-found' });
   });
 
   it('[2.5] outlives its agent, and the next agent takes it over', async () => {
