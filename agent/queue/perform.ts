@@ -46,8 +46,12 @@ export type Perform = (wanted: Try, hooks: Hooks) => Promise<TryResult>;
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const REBOOT = ['systemctl', 'reboot'];
+/** The reason of the signal when it is the agent itself that stops. */
+export const STOPPING = new Error('the agent stops');
 /** A deed that is told to stop may be at what it has to see through: so long it is waited for. */
 const LINGER_MS = 60_000;
+/** And so long by an agent that stops: within the time that its parts have for that. */
+const LEAVE_MS = 5_000;
 /** Of what a command said last, in its error. */
 const LAST_LINE = 300;
 const LONGEST_MESSAGE = 2000;
@@ -215,10 +219,22 @@ async function seenThrough(
   const told = new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }));
   await Promise.race([ending, told]);
   undo();
-  return within(ending, LINGER_MS, clock).catch(() =>
+  const lingered = await within(Promise.race([ending, isLeft(signal)]), LINGER_MS, clock).catch(() =>
     failed('command-timeout', `it was told to stop, has not ended in ${LINGER_MS} ms, and may go on still`),
   );
+  if (lingered !== null) return lingered;
+  return within(ending, LEAVE_MS, clock).catch((): Ending => ({ end: 'cancelled' }));
 }
+
+/** Null as soon as the agent itself stops. */
+const isLeft = (signal: AbortSignal): Promise<null> =>
+  new Promise((resolve) => {
+    const look = () => {
+      if (signal.reason === STOPPING) resolve(null);
+    };
+    look();
+    signal.addEventListener('abort', look, { once: true });
+  });
 
 const secretsIn = ({ spec, values }: Work): string[] =>
   secretsOf(spec).map((name) => String(values[name] ?? ''));

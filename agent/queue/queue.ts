@@ -6,7 +6,7 @@ import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
 import type { LiveOutput, QueueAnswer, QueuePull, Try, TryResult } from '../../protocol/queue.ts';
 import { endLeftover, endMarked } from './group.ts';
 import { type Begun, type Ledger, nameOf, type Unended } from './ledger.ts';
-import type { Perform } from './perform.ts';
+import { type Perform, STOPPING } from './perform.ts';
 
 export interface AgentQueueOptions {
   ledger: Ledger;
@@ -41,7 +41,6 @@ const WAIT = { first: 500, cap: 60_000 };
 /** As many as one pull takes. */
 const MOST_RESULTS = 8;
 
-const STOPPING = new Error('the agent stops');
 const CANCELLED = new Error('it was cancelled');
 
 type Named = Pick<Try, 'run' | 'number'>;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Value } from 'typebox/value';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createExecutables } from '../../../agent/drivers/executables.ts';
-import { createPerform, type PerformOptions } from '../../../agent/queue/perform.ts';
+import { createPerform, type PerformOptions, STOPPING } from '../../../agent/queue/perform.ts';
 import type { ActionValues } from '../../../common/actions/values.ts';
 import { type Clock, systemClock } from '../../../common/clock.ts';
 import { processOf } from '../../../common/processes.ts';
@@ -366,6 +366,24 @@ it('[5.1] what the agent does itself and does not end is not waited for without 
   expect([end, error?.code]).toEqual(['failed', 'command-timeout']);
   expect(error?.message).toBe('it was told to stop, has not ended in 60000 ms, and may go on still');
 });
+
+it.each([
+  ['at its work', false],
+  ['late already', true],
+])(
+  '[5.3] an agent that stops waits less than ten seconds for what it does itself and is %s',
+  async (_, isLate) => {
+    const clock = createManualClock();
+    const going = perform({ do: 'unit-restart', timeout: '1m' }, {}, { deeds: heedless().deeds, clock });
+    await isAtWork();
+    if (isLate) await clock.advance(60_000);
+    await soon();
+    stop.abort(STOPPING);
+    await soon();
+    await clock.advance(5_000);
+    expect(await going).toMatchObject({ end: 'cancelled', begun: true });
+  },
+);
 
 it('[5.1] a reboot is begun as one; a box that stays up when its time is over has failed', async () => {
   const systemctl = script('systemctl', `echo "$@" > ${file('asked')}`);
