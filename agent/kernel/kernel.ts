@@ -1,5 +1,6 @@
 /** The kernel of the box: what the lines of a unit ask of it is looked at, made so, and undone when nobody asks any more. */
 import { readFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { EvenkeelError, messageOf } from '../../protocol/errors.ts';
@@ -17,8 +18,11 @@ export interface Kernel {
   /** Touches nothing. @throws EvenkeelError executable-refused for what this box does not allow, kernel-refused for what it lacks */
   check(lines: readonly Line[]): void;
   differing(lines: readonly Line[]): Promise<Difference[]>;
-  /** The same for the lines of a file, as a check tells it to people. What a pass is about to make so is not missed yet. */
-  differingIn(file: string): Promise<string[]>;
+  /**
+   * The same for the lines of a unit's file, as a check tells it to people. What a pass of that unit is about to make so
+   * is not missed yet: the pass is waited for, within half of the check's timeout.
+   */
+  differingIn(file: string, timeout: number): Promise<string[]>;
   /** Whether something that the unit asked for before, and not by these lines, is still there. */
   isOwing(unit: string, lines: readonly Line[]): Promise<boolean>;
   /** A pass of the unit is to come: what others give up, and it may ask for, is not undone before it has. */
@@ -39,11 +43,11 @@ export interface Kernel {
 /** Root's word on what lines may name, each with `*` for anything. */
 export type Allowed = Readonly<Record<ListName, readonly string[]>>;
 
-/** Within the timeout of a check, and sooner than anybody should wait to hear that a change does not get done. */
+/** Sooner than anybody should wait to hear that a change does not get done. */
 const FOLLOWED_MS = 3_000;
 
 export interface KernelOptions {
-  /** Where what was made is kept. */
+  /** Of the agent's state: what was made is kept here, and the files of a unit lie in `units/<unit>` below. */
   folder: string;
   /** Where mounts lie that nobody is to see yet: root's alone, and gone with a reboot. */
   aside: string;
@@ -106,9 +110,11 @@ export function createKernel({
       }
     },
     differing: (lines) => differingOf(lines, eyesNow()),
-    differingIn: async (file) => {
+    differingIn: async (file, timeout) => {
       const missing = await missingOf(file);
-      return missing.length > 0 && (await turns.followed(FOLLOWED_MS)) ? missingOf(file) : missing;
+      if (missing.length === 0) return missing;
+      const [unit = ''] = relative(join(folder, 'units'), file).split(sep);
+      return (await turns.followed(unit, Math.min(FOLLOWED_MS, timeout / 2))) ? missingOf(file) : missing;
     },
     isOwing: async (unit, lines) => {
       const wanted = new Set(lines.map(({ thing }) => thing.id));

@@ -10,8 +10,8 @@ export interface Turns {
   begin(unit: string): void;
   /** The one that has begun has ended, whether it asked for anything or not. */
   over(unit: string): void;
-  /** Until the expected passes that have begun are over, `ms` at most. @returns whether there were any */
-  followed(ms: number): Promise<boolean>;
+  /** Until the expected pass of the unit that has begun is over, `ms` at most. @returns whether there was one */
+  followed(unit: string, ms: number): Promise<boolean>;
   /** What a unit asks for from now on, whether it is written down and made already or not. */
   say(unit: string, ids: Iterable<string>): void;
   /** Unknown of a unit that has not said anything since the agent began. */
@@ -72,10 +72,10 @@ export function createTurns(clock: Clock): Turns {
       end(begun, unit);
       end(running, unit);
     },
-    followed: async (ms) => {
-      const all = [...running.values()].map(({ ended }) => ended);
-      if (all.length > 0) await inTime(all, ms);
-      return all.length > 0;
+    followed: async (unit, ms) => {
+      const pass = running.get(unit);
+      if (pass !== undefined) await inTime([pass.ended], ms);
+      return pass !== undefined;
     },
     say: (unit, ids) => {
       said.set(unit, new Set(ids));

@@ -22,8 +22,8 @@ export interface RunCheckOptions {
   resolve: (command: readonly string[]) => string[];
   mount?: MountCheck;
   disk?: DiskCheck;
-  /** What the kernel does not hold of what a file asks of it, a line each. */
-  differing?: (file: string) => Promise<string[]>;
+  /** What the kernel does not hold of what a file asks of it, a line each; said before the timeout is over. */
+  differing?: (file: string, timeout: number) => Promise<string[]>;
 }
 
 const NOBODY_LOOKS = async () => ['nobody on this box looks at its kernel'];
@@ -59,7 +59,7 @@ export function createRunCheck({
       case 'disk':
         return disk(target, signal);
       case 'kernel': {
-        const found = await differing(target.file);
+        const found = await differing(target.file, target.timeout);
         return found.length === 0 ? passed('all is as it should be') : failed(found.join('; '));
       }
       case 'command':

@@ -19,6 +19,8 @@ const VIP = '192.0.2.10/32';
 const KEY = 'net.ipv4.conf.lo.arp_ignore';
 const GOOD = [`address ${VIP} dev lo`, `sysctl ${KEY} 1`];
 
+const CHECK = { name: 'kernel', type: 'kernel', interval: '1s', timeout: '2s', fall: 1, rise: 1 };
+
 const policy = (spec: object = {}): Resource =>
   declared('Policy', UNIT, {
     role: 'web',
@@ -26,7 +28,7 @@ const policy = (spec: object = {}): Resource =>
     inputs: { sites: { kind: 'Site' } },
     files: [{ template: 'lvs/quiet.hbs', path: 'quiet.kernel' }],
     kernel: 'quiet.kernel',
-    checks: [{ name: 'kernel', type: 'kernel', interval: '1s', timeout: '2s', fall: 1, rise: 1 }],
+    checks: [CHECK],
     ...spec,
   });
 const lines = (...text: string[]): Resource =>
@@ -128,7 +130,7 @@ describe('lines of a policy', () => {
 
   it('[3.4] that a pass is about to make are not told as missing, so no pool loses a member by a change', async () => {
     await start({ checked: true });
-    await declare(policy(), lines(...GOOD));
+    await declare(policy({ checks: [{ ...CHECK, timeout: '5s' }] }), lines(...GOOD));
     await ended();
     await until('the check has seen it right', async () => isSeenRight());
     told = [];
