@@ -44,7 +44,7 @@ it.each(['service-start', 'service-stop', 'service-restart', 'service-reload'])(
   '[5.1] %s is for services of the distribution: not for those of Evenkeel, and not for what brings the box down',
   (action) => {
     const taken = (value: string) => takes(action, 'service', value);
-    const good = ['postfix', 'getty@tty1', 'systemd-timesyncd', 'php8.2-fpm'];
+    const good = ['postfix', 'getty@tty1', 'systemd-timesyncd', 'php8.2-fpm', 'packagekit'];
     expect(good.filter((one) => !taken(one))).toEqual([]);
     const down = [
       'reboot',
@@ -63,6 +63,12 @@ it.each(['service-start', 'service-stop', 'service-restart', 'service-reload'])(
       '-H',
       'a/b',
       'debug-shell',
+      'rescue',
+      'emergency',
+      'initrd-switch-root',
+      'packagekit-offline-update',
+      'systemd-sysupdate-reboot',
+      ...down,
       ...down.map((one) => `systemd-${one}`),
     ];
     expect(bad.filter(taken)).toEqual([]);
