@@ -1,5 +1,5 @@
 /** Kinds as people name and see them: `site`, `sites` or `Site`; the columns of each in a table. */
-import { nearest } from '../protocol/nearest.ts';
+import { meantHint } from '../protocol/nearest.ts';
 import { type Kind, kindNames, type Specs } from '../protocol/resource.ts';
 import type { StoredResource } from '../protocol/views.ts';
 import { UsageError } from './failure.ts';
@@ -20,9 +20,8 @@ export function kindOf(text: string): Kind {
   const wanted = text.toLowerCase();
   const kind = kindNames.find((name) => plurals(name).includes(wanted)) ?? short[wanted];
   if (kind) return kind;
-  const meant = nearest(text, [...kindNames]);
-  const fix = meant === undefined ? '' : `did you mean ${meant}? `;
-  throw new UsageError(`there is no kind ${text}`, `${fix}use one of ${kindNames.join(', ')}`);
+  const fix = `${meantHint(text, kindNames)}use one of ${kindNames.join(', ')}`;
+  throw new UsageError(`there is no kind ${text}`, fix);
 }
 
 type Columns = { [K in Kind]: { headers: string[]; cells: (spec: Specs[K]) => string[] } };

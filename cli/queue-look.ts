@@ -163,8 +163,8 @@ export const nodesTable = (run: RunView, commands: readonly CommandView[], sessi
       const other = Object.entries(values).filter(
         ([name, value]) => JSON.stringify(value) !== JSON.stringify(run.values[name]),
       );
-      const with_ = valuesText(Object.fromEntries(other));
-      const notes = [...(with_ === '' ? [] : [`with ${with_}`]), commandNote(command)];
+      const given = valuesText(Object.fromEntries(other));
+      const notes = [...(given === '' ? [] : [`with ${given}`]), commandNote(command)];
       return [
         ...[node, toned(state), clockTime(since), barOf(command), String(number)],
         notes.filter((one) => one !== '').join('; '),

@@ -10,6 +10,12 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best?.one;
 }
 
+/** Before a fix: `did you mean this? `; empty where none is near. */
+export function meantHint(word: string, known: readonly string[]): string {
+  const meant = nearest(word, known);
+  return meant === undefined ? '' : `did you mean ${meant}? `;
+}
+
 /** A plural, or a word that was cut short. */
 const isBeginning = (word: string, one: string): boolean =>
   word.length >= 3 && (one.startsWith(word) || word.startsWith(one));

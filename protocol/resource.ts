@@ -4,7 +4,7 @@ import { Compile, type Validator } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { Value } from 'typebox/value';
 import type { ErrorCode, Problem } from './errors.ts';
-import { nearest } from './nearest.ts';
+import { meantHint, nearest } from './nearest.ts';
 import { ActionName, ActionSpec } from './resources/action.ts';
 import { ClusterName, ClusterSpec } from './resources/cluster.ts';
 import { NodeName, NodeSpec } from './resources/node.ts';
@@ -96,7 +96,7 @@ export function parseResource(input: unknown, where = ''): Parsed {
       'unknown-kind',
       'kind',
       `there is no kind ${shown(raw.kind)}`,
-      `${meantBy(raw.kind)}use one of ${kindNames.join(', ')}`,
+      `${meantBy(raw.kind, kindNames)}use one of ${kindNames.join(', ')}`,
     );
   const document = { ...raw, spec: normalise(raw.kind, raw.spec) };
   const filled: unknown = Value.Default(documentSchema(raw.kind), document);
@@ -105,10 +105,8 @@ export function parseResource(input: unknown, where = ''): Parsed {
   return { ok: false, problems: problemsOf(validator, filled, at) };
 }
 
-function meantBy(kind: unknown): string {
-  const meant = typeof kind === 'string' ? nearest(kind.slice(0, 100), kindNames) : undefined;
-  return meant === undefined ? '' : `did you mean ${meant}? `;
-}
+const meantBy = (given: unknown, known: readonly string[]): string =>
+  typeof given === 'string' ? meantHint(given.slice(0, 100), known) : '';
 
 /** Shorthands that people may write, made whole before the schema is asked. */
 function normalise(kind: Kind, spec: unknown): unknown {
@@ -168,8 +166,7 @@ export function problemsOf(validator: Validator, value: unknown, at: (path: stri
     const types = typesOf(schemaAt(validator, schemaPath));
     if (types.length === 0) return add(instancePath, 'is none of the known forms', undefined);
     const given: unknown = Value.Pointer.Get(value as object, `${instancePath}/type`);
-    const meant = typeof given === 'string' ? nearest(given.slice(0, 100), types) : undefined;
-    const fix = `${meant === undefined ? '' : `did you mean ${meant}? `}use one of ${types.join(', ')}`;
+    const fix = `${meantBy(given, types)}use one of ${types.join(', ')}`;
     add(`${instancePath}/type`, given === undefined ? 'is missing' : 'is no known type', fix);
   }
 

@@ -1,6 +1,6 @@
 /** The values of an action's parameters: what somebody gave, checked and with the defaults filled in. Pure. */
 import type { Problem } from '../../protocol/errors.ts';
-import { nearest } from '../../protocol/nearest.ts';
+import { meantHint } from '../../protocol/nearest.ts';
 import type { ActionParameter, ActionSpec } from '../../protocol/resources/action.ts';
 import { fitOf } from './pattern.ts';
 
@@ -48,11 +48,10 @@ export function valuesOf(parameters: Parameters, given: Record<string, unknown>,
 }
 
 function unknownName(name: string, names: readonly string[]): Wrong {
-  const meant = nearest(name, [...names]);
   const known = names.length === 0 ? 'this action has no parameters' : `use one of ${names.join(', ')}`;
   return {
     message: 'is no parameter of this action',
-    fix: `${meant === undefined ? '' : `did you mean ${meant}? `}${known}`,
+    fix: `${meantHint(name, names)}${known}`,
   };
 }
 

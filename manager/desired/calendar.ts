@@ -1,6 +1,6 @@
 /** Calendar: what a cron line and a time zone mean: which is the next moment, and what is wrong with them. Pure. */
 import { createTask, parse, validateDetailed } from 'node-cron';
-import { nearest } from '../../protocol/nearest.ts';
+import { meantHint } from '../../protocol/nearest.ts';
 
 export interface Wrong {
   message: string;
@@ -55,10 +55,9 @@ export function zoneWrong(zone: string): Wrong | undefined {
   } catch (err) {
     if (!(err instanceof RangeError)) throw err;
   }
-  const meant = nearest(zone, Intl.supportedValuesOf('timeZone'));
   return {
     message: `there is no time zone ${zone}`,
-    fix: `${meant === undefined ? '' : `did you mean ${meant}? `}use a name such as UTC or Europe/Berlin`,
+    fix: `${meantHint(zone, Intl.supportedValuesOf('timeZone'))}use a name such as UTC or Europe/Berlin`,
   };
 }
 

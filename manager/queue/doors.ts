@@ -4,7 +4,7 @@ import { holdsOn } from '../../common/policies.ts';
 import type { Run } from '../../common/queue/run.ts';
 import type { View } from '../../common/view.ts';
 import { EvenkeelError, type Problem } from '../../protocol/errors.ts';
-import { nearest } from '../../protocol/nearest.ts';
+import { meantHint, nearest } from '../../protocol/nearest.ts';
 import type { ActionSpec } from '../../protocol/resources/action.ts';
 import type { Queue } from './queue.ts';
 import { type Meant, selected } from './selector.ts';
@@ -29,8 +29,7 @@ export function checkedValues(
 function unitProblems(deed: ActionSpec['do'], { unit }: Values, policies: View['Policy']): Problem[] {
   if (!isAboutUnit(deed) || typeof unit !== 'string' || policies.has(unit)) return [];
   const known = [...policies.keys()].sort();
-  const meant = nearest(unit, known);
-  const fix = `${meant === undefined ? '' : `did you mean ${meant}? `}use one of ${known.join(', ')}`;
+  const fix = `${meantHint(unit, known)}use one of ${known.join(', ')}`;
   return [{ code: 'bad-request', path: 'parameters/unit', message: `${unit} is declared by no policy`, fix }];
 }
 

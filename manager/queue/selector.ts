@@ -1,7 +1,7 @@
 /** Which nodes a run is for: `all`, or names and roles; and never a node that the action is not for. Pure. */
 import type { View } from '../../common/view.ts';
 import { EvenkeelError } from '../../protocol/errors.ts';
-import { nearest } from '../../protocol/nearest.ts';
+import { meantHint } from '../../protocol/nearest.ts';
 import type { NodeSpec } from '../../protocol/resources/node.ts';
 
 const refuse = (message: string, fix: string): never => {
@@ -11,8 +11,7 @@ const refuse = (message: string, fix: string): never => {
 };
 
 function nearestTo(word: string, nodes: readonly Node[]): string {
-  const meant = nearest(word, [...new Set(nodes.flatMap(({ name, spec }) => [name, ...spec.roles]))]);
-  return meant === undefined ? '' : `did you mean ${meant}? `;
+  return meantHint(word, [...new Set(nodes.flatMap(({ name, spec }) => [name, ...spec.roles]))]);
 }
 
 type Node = { name: string; spec: NodeSpec };

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { exits } from '../../cli/exit-codes.ts';
 import type { TryResult } from '../../protocol/queue.ts';
 import { declare, node, startTestApi, type TestApi } from '../support/api.ts';
+import { tryResult } from '../support/command.ts';
 import { runCli } from '../support/sandbox.ts';
 import { until } from '../support/until.ts';
 
@@ -25,11 +26,8 @@ afterAll(() => api.stop());
 
 const pull = (name: string, results: TryResult[] = []) =>
   api.queue.pull(name, { ledger, results, working: null });
-const result = (run: string, number: number, more: Partial<TryResult> = {}): TryResult => ({
-  ...{ run, number, end: 'succeeded', already: false, begun: true, status: 0, error: null },
-  ...{ output: 'one\ntwo\n', omitted: 0, from: '2026-01-01T00:00:00Z', to: '2026-01-01T00:00:01Z' },
-  ...more,
-});
+const result = (run: string, number: number, more: Partial<TryResult> = {}): TryResult =>
+  tryResult({ run, number, output: 'one\ntwo\n', ...more });
 /** A node does whatever it is handed. */
 async function work(name: string, more: Partial<TryResult> = {}): Promise<void> {
   const { next } = await pull(name);

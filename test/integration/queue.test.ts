@@ -6,6 +6,7 @@ import type { QueueAnswer, Try, TryResult } from '../../protocol/queue.ts';
 import type { CommandView, QueueView, RunView } from '../../protocol/queue-api.ts';
 import { declare, node, startTestApi, type TestApi } from '../support/api.ts';
 import { createManualClock, type ManualClock } from '../support/clock.ts';
+import { tryResult } from '../support/command.ts';
 import { policy, template } from '../unit/store/declared.ts';
 
 let api: TestApi;
@@ -41,19 +42,7 @@ function agent(name: string) {
   const pull = (results: TryResult[] = [], working: { run: string; number: number } | null = null) =>
     api.queue.pull(name, { ledger, results, working });
   const end = (one: Try, more: Partial<TryResult> = {}) =>
-    pull([
-      {
-        ...{ run: one.run, number: one.number, end: 'succeeded', already: false, begun: true, status: 0 },
-        ...{
-          error: null,
-          output: 'said',
-          omitted: 0,
-          from: '2026-01-01T00:00:00Z',
-          to: '2026-01-01T00:00:01Z',
-        },
-        ...more,
-      },
-    ]);
+    pull([tryResult({ run: one.run, number: one.number, output: 'said', ...more })]);
   return { pull, end };
 }
 const FAILED: Partial<TryResult> = {

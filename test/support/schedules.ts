@@ -1,12 +1,12 @@
 /** What tests of schedules are made of: a real store and the API, an agent played by hand, and a clock that is moved. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach } from 'vitest';
-import type { TryResult } from '../../protocol/queue.ts';
 import type { RunView } from '../../protocol/queue-api.ts';
 import type { ScheduleView } from '../../protocol/schedules-api.ts';
 import type { EventLine } from '../../protocol/views.ts';
 import { declare, node, startTestApi, type TestApi, type TestApiOptions } from './api.ts';
 import { createManualClock, type ManualClock } from './clock.ts';
+import { tryResult } from './command.ts';
 import { until } from './until.ts';
 
 export const MINUTE = 60_000;
@@ -89,11 +89,8 @@ export function scheduleWorld() {
     const ledger = randomUUID();
     const { next } = await world.api.queue.pull(name, { ledger, results: [], working: null });
     if (next === null) throw new Error(`nothing was handed out to ${name}`);
-    const result: TryResult = {
-      ...{ run: next.run, number: next.number, end: 'succeeded', already: false, begun: true, status: 0 },
-      ...{ error: null, output: '', omitted: 0, from: '2026-01-01T00:00:00Z', to: '2026-01-01T00:00:01Z' },
-    };
-    await world.api.queue.pull(name, { ledger, results: [result], working: null });
+    const results = [tryResult({ run: next.run, number: next.number })];
+    await world.api.queue.pull(name, { ledger, results, working: null });
   };
   const workAll = async () => {
     for (const name of ['web1', 'web2']) await work(name);

@@ -6,6 +6,7 @@ import { type AgentQueue, createAgentQueue } from '../../../agent/queue/queue.ts
 import { EvenkeelError } from '../../../protocol/errors.ts';
 import type { LiveOutput, QueueAnswer, QueuePull, Try, TryResult } from '../../../protocol/queue.ts';
 import { createManualClock, type ManualClock } from '../../support/clock.ts';
+import { tryResult } from '../../support/command.ts';
 import { quiet } from '../../support/courier.ts';
 
 export const AT = '2026-01-01T00:00:00.000Z';
@@ -15,10 +16,7 @@ export const wanted = (run: string, number = 1, more: Partial<Try> = {}): Try =>
 export const resultOf = (
   { run, number }: Pick<Try, 'run' | 'number'>,
   more: Partial<TryResult> = {},
-): TryResult => ({
-  ...{ run, number, end: 'succeeded', already: false, begun: true, status: 0, error: null },
-  ...{ output: '', omitted: 0, from: AT, to: AT, ...more },
-});
+): TryResult => tryResult({ run, number, from: AT, to: AT, ...more });
 
 export type Answer = Partial<Pick<QueueAnswer, 'next' | 'cancel'>> & { lost?: boolean; kept?: string[] };
 

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLedger, type Ledger, nameOf } from '../../../agent/queue/ledger.ts';
 import { createRecordLog } from '../../../agent/state/log.ts';
 import type { TryResult } from '../../../protocol/queue.ts';
+import { tryResult } from '../../support/command.ts';
 import { quiet, temporaryFolder } from '../../support/courier.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
@@ -16,10 +17,8 @@ const wanted = (number = 1, run = RUN) => ({
 });
 const named = (number = 1) => ({ run: RUN, number });
 const begun = { boot: 'b1', at: AT, idempotent: true, reboots: false };
-const result = (number = 1, more: Partial<TryResult> = {}): TryResult => ({
-  ...{ run: RUN, number, end: 'succeeded', already: false, begun: true, status: 0, error: null },
-  ...{ output: 'all of it', omitted: 0, from: AT, to: AT, ...more },
-});
+const result = (number = 1, more: Partial<TryResult> = {}): TryResult =>
+  tryResult({ run: RUN, number, output: 'all of it', from: AT, to: AT, ...more });
 
 let at: { folder: string; remove: () => Promise<void> };
 let folder: string;

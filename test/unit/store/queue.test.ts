@@ -7,7 +7,7 @@ import { openDb } from '../../../manager/store/db.ts';
 import { createQueueRows } from '../../../manager/store/queue.ts';
 import type { TryResult } from '../../../protocol/queue.ts';
 import { createManualClock } from '../../support/clock.ts';
-import { waitingCommand } from '../../support/command.ts';
+import { tryResult, waitingCommand } from '../../support/command.ts';
 import { opened } from './opened.ts';
 
 const DAY = 86_400_000;
@@ -18,10 +18,8 @@ const runOf = (id: string): Run => ({
   options: { jitter: 0 },
 });
 const commandOf = (run: string, node: string) => waitingCommand({ run, node, at: AT });
-const resultOf = (run: string, number: number): TryResult => ({
-  ...{ run, number, end: 'failed', already: false, begun: true, status: 1, error: null },
-  ...{ output: `try ${number}\n`, omitted: 0, from: AT, to: AT },
-});
+const resultOf = (run: string, number: number): TryResult =>
+  tryResult({ run, number, end: 'failed', status: 1, output: `try ${number}\n`, from: AT, to: AT });
 
 it('[5.2] keeps what it was given across a restart, in its order', async () => {
   const { store, file } = await opened();
